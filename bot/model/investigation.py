@@ -1,0 +1,261 @@
+"""An investigation's state, folded from its events: what every view renders and what a successor resumes from.
+
+``replay`` is the only way to get one. The owner, the delivery, the terminal and the report all fold the same log, so they
+cannot disagree. Folding is order-tolerant: intake events may be anywhere between the owner's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Any
+
+from bot.model.base import Moment, Value
+from bot.model.change import Onset
+from bot.model.diagnosis import Correlation, Diagnosis, Triage
+from bot.model.events import (
+    Closed,
+    Concluded,
+    CorrelationEvaluated,
+    Delivered,
+    DeliveryPlanned,
+    Diagnosed,
+    Event,
+    EventType,
+    FindingRecorded,
+    Opened,
+    PlaybookSelected,
+    RoundStarted,
+    StepFinished,
+    StepPlan,
+    StepStarted,
+    Triaged,
+    Trigger,
+)
+from bot.model.finding import Finding, Status
+
+
+class Ref(Value):
+    """Names one investigation: its cluster is part of the name, because all its keys live with the cluster."""
+
+    cluster: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.cluster}/{self.id}"
+
+
+class State(StrEnum):
+    RUNNING = "running"
+    CONCLUDED = "concluded"
+    CLOSED = "closed"
+
+
+class Progress(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    FINISHED = "finished"
+
+
+class StepState(Value):
+    """One step as a view shows it. ``status`` and ``sentence`` are there once it is finished."""
+
+    plan: StepPlan
+    progress: Progress = Progress.WAITING
+    status: Status | None = None
+    sentence: str = ""
+    duration_s: float = 0.0
+    findings: tuple[Finding, ...] = ()
+
+
+class Investigation(Value):
+    """Everything that is known, at one point of the log. Steps, findings and correlations are the current round's;
+    ``messages`` are all that were posted, of every round."""
+
+    ref: Ref
+    opened: Opened
+    opened_at: Moment
+    state: State = State.RUNNING
+    round: int = 0
+    round_started_at: Moment | None = None
+    steps: tuple[StepState, ...] = ()
+    triage: Triage | None = None
+    playbook: PlaybookSelected | None = None
+    onset: Onset | None = None
+    correlations: tuple[Correlation, ...] = ()
+    diagnosis: Diagnosis | None = None
+    diagnosed_at: Moment | None = None
+    concluded: Concluded | None = None
+    closed: Closed | None = None
+    joined: tuple[Trigger, ...] = ()
+    cancel_requested_by: str | None = None
+    rerun_requested_by: str | None = None
+    messages: dict[str, Delivered] = {}
+    planned: tuple[str, ...] = ()
+    last_event_at: Moment
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The round's findings, each once though steps share them."""
+        unique = {finding.key: finding for step in self.steps for finding in step.findings}
+        return tuple(unique.values())
+
+    def step(self, id: str) -> StepState | None:
+        return next((step for step in self.steps if step.plan.id == id), None)
+
+
+def replay(ref: Ref, events: Iterable[Event]) -> Investigation | None:
+    """The state after these events; None while the log has no ``opened`` yet."""
+    state: Investigation | None = None
+    for event in events:
+        state = advance(ref, state, event)
+    return state
+
+
+def advance(ref: Ref, state: Investigation | None, event: Event) -> Investigation | None:
+    """The state after one more event. Unknown types change nothing but ``last_event_at``."""
+    if event.type == EventType.OPENED:
+        if state is not None:
+            return state
+        opened = Opened.model_validate_json(_json(event))
+        return Investigation(ref=ref, opened=opened, opened_at=event.at, last_event_at=event.at)
+    if state is None:
+        return None
+    fold = _FOLDS.get(event.type)
+    update = {} if fold is None else fold(state, event)
+    return state.model_copy(update={**update, "last_event_at": event.at})
+
+
+def _json(event: Event) -> str:
+    return event.model_dump_json(include={"data"})[len('{"data":') : -1]
+
+
+def _with_step(state: Investigation, id: str, **update: Any) -> tuple[StepState, ...]:
+    return tuple(step.model_copy(update=update) if step.plan.id == id else step for step in state.steps)
+
+
+def _round_started(state: Investigation, event: Event) -> dict[str, Any]:
+    data = RoundStarted.model_validate_json(_json(event))
+    return {
+        "state": State.RUNNING,
+        "round": event.round,
+        "round_started_at": event.at,
+        "steps": tuple(StepState(plan=plan) for plan in data.steps),
+        "triage": None,
+        "playbook": None,
+        "correlations": (),
+        "diagnosis": None,
+        "concluded": None,
+        "cancel_requested_by": None,
+        "rerun_requested_by": None,
+    }
+
+
+def _playbook_selected(state: Investigation, event: Event) -> dict[str, Any]:
+    data = PlaybookSelected.model_validate_json(_json(event))
+    known = {step.plan.id for step in state.steps}
+    added = tuple(StepState(plan=plan) for plan in data.steps if plan.id not in known)
+    return {"playbook": data, "steps": state.steps + added}
+
+
+def _step_started(state: Investigation, event: Event) -> dict[str, Any]:
+    data = StepStarted.model_validate_json(_json(event))
+    return {"steps": _with_step(state, data.step, progress=Progress.RUNNING)}
+
+
+def _finding_recorded(state: Investigation, event: Event) -> dict[str, Any]:
+    data = FindingRecorded.model_validate_json(_json(event))
+    return {
+        "steps": tuple(
+            step.model_copy(update={"findings": (*step.findings, data.finding)}) if step.plan.id in data.steps else step
+            for step in state.steps
+        )
+    }
+
+
+def _step_finished(state: Investigation, event: Event) -> dict[str, Any]:
+    data = StepFinished.model_validate_json(_json(event))
+    return {
+        "steps": _with_step(
+            state,
+            data.step,
+            progress=Progress.FINISHED,
+            status=data.status,
+            sentence=data.sentence,
+            duration_s=data.duration_s,
+        )
+    }
+
+
+def _triaged(state: Investigation, event: Event) -> dict[str, Any]:
+    return {"triage": Triaged.model_validate_json(_json(event)).triage}
+
+
+def _onset(state: Investigation, event: Event) -> dict[str, Any]:
+    return {"onset": Onset.model_validate_json(_json(event))}
+
+
+def _correlation(state: Investigation, event: Event) -> dict[str, Any]:
+    new = CorrelationEvaluated.model_validate_json(_json(event)).correlation
+    kept = tuple(old for old in state.correlations if (old.playbook, old.id) != (new.playbook, new.id))
+    return {"correlations": (*kept, new)}
+
+
+def _diagnosed(state: Investigation, event: Event) -> dict[str, Any]:
+    return {"diagnosis": Diagnosed.model_validate_json(_json(event)).diagnosis, "diagnosed_at": event.at}
+
+
+def _concluded(state: Investigation, event: Event) -> dict[str, Any]:
+    return {"state": State.CONCLUDED, "concluded": Concluded.model_validate_json(_json(event))}
+
+
+def _closed(state: Investigation, event: Event) -> dict[str, Any]:
+    return {"state": State.CLOSED, "closed": Closed.model_validate_json(_json(event))}
+
+
+def _reopened(state: Investigation, event: Event) -> dict[str, Any]:
+    return {"state": State.RUNNING, "closed": None}
+
+
+def _joined(state: Investigation, event: Event) -> dict[str, Any]:
+    return {"joined": (*state.joined, Trigger.model_validate_json(_json(event)))}
+
+
+def _cancel(state: Investigation, event: Event) -> dict[str, Any]:
+    return {"cancel_requested_by": event.by}
+
+
+def _rerun(state: Investigation, event: Event) -> dict[str, Any]:
+    return {"rerun_requested_by": event.by}
+
+
+def _planned(state: Investigation, event: Event) -> dict[str, Any]:
+    message = DeliveryPlanned.model_validate_json(_json(event)).message
+    return {"planned": (*state.planned, message)}
+
+
+def _delivered(state: Investigation, event: Event) -> dict[str, Any]:
+    data = Delivered.model_validate_json(_json(event))
+    planned = tuple(message for message in state.planned if message != data.message)
+    return {"messages": {**state.messages, data.message: data}, "planned": planned}
+
+
+_FOLDS: dict[str, Callable[[Investigation, Event], dict[str, Any]]] = {
+    EventType.ROUND_STARTED: _round_started,
+    EventType.PLAYBOOK_SELECTED: _playbook_selected,
+    EventType.STEP_STARTED: _step_started,
+    EventType.FINDING_RECORDED: _finding_recorded,
+    EventType.STEP_FINISHED: _step_finished,
+    EventType.TRIAGED: _triaged,
+    EventType.ONSET_ESTABLISHED: _onset,
+    EventType.CORRELATION_EVALUATED: _correlation,
+    EventType.DIAGNOSED: _diagnosed,
+    EventType.CONCLUDED: _concluded,
+    EventType.CLOSED: _closed,
+    EventType.REOPENED: _reopened,
+    EventType.TRIGGER_JOINED: _joined,
+    EventType.CANCEL_REQUESTED: _cancel,
+    EventType.RERUN_REQUESTED: _rerun,
+    EventType.DELIVERY_PLANNED: _planned,
+    EventType.DELIVERED: _delivered,
+}

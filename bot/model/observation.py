@@ -1,0 +1,152 @@
+"""Observations: one timed network operation each, with the raw error beside what it was taken for.
+
+The outcome vocabulary is here because probes, triage, causes and playbooks all speak it. An operation tries once;
+``capped`` says that its deadline was cut short by what was left of the round, so that its time-out proves nothing.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from bot.model.base import Json, Moment, Value
+
+
+class Failure(StrEnum):
+    """How a network operation failed; each value has its own causes, which is why they are told apart."""
+
+    NAME_NOT_FOUND = "name-not-found"
+    NAME_HAS_NO_ADDRESS = "name-has-no-address"
+    RESOLVER_FAILING = "resolver-failing"
+    RESOLVER_TIMEOUT = "resolver-timeout"
+    CONNECTION_REFUSED = "connection-refused"
+    CONNECTION_REJECTED = "connection-rejected"
+    CONNECTION_RESET = "connection-reset"
+    CONNECTION_CLOSED = "connection-closed"
+    CONNECT_TIMEOUT = "connect-timeout"
+    HOST_UNREACHABLE = "host-unreachable"
+    NETWORK_UNREACHABLE = "network-unreachable"
+    LOCAL_FAILURE = "local-failure"
+    TLS_TIMEOUT = "tls-timeout"
+    TLS_CLOSED = "tls-closed"
+    TLS_RESET = "tls-reset"
+    TLS_ALERT = "tls-alert"
+    NOT_TLS = "not-tls"
+    CERTIFICATE_EXPIRED = "certificate-expired"
+    CERTIFICATE_NOT_YET_VALID = "certificate-not-yet-valid"
+    CERTIFICATE_NAME_MISMATCH = "certificate-name-mismatch"
+    CERTIFICATE_UNKNOWN_AUTHORITY = "certificate-unknown-authority"
+    CERTIFICATE_INVALID = "certificate-invalid"
+    HTTP_TIMEOUT = "http-timeout"
+    HTTP_CLOSED = "http-closed"
+    HTTP_RESET = "http-reset"
+    NOT_HTTP = "not-http"
+    PROXY_FAILED = "proxy-failed"
+    DEADLINE_CAPPED = "deadline-capped"
+    BUDGET_SPENT = "budget-spent"
+
+
+CERTIFICATE_FAILURES = frozenset(failure for failure in Failure if failure.value.startswith("certificate-"))
+
+
+class Observation(Value):
+    """What every operation records: when it began, how long it took, how it failed if it did, and the raw error."""
+
+    started_at: Moment
+    duration_s: float
+    failure: Failure | None = None
+    raw_error: str | None = None
+    capped: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return self.failure is None
+
+
+class Lookup(Observation):
+    """A name turned into addresses. ``server`` is None when the system's own resolution (hosts file and all) was used."""
+
+    name: str
+    server: str | None = None
+    addresses: tuple[str, ...] = ()
+    rcode: str | None = None
+    ttl_s: int | None = None
+
+
+class Reject(Value):
+    """An ICMP error that a connect attempt drew, read from the socket's error queue: who rejected, and how."""
+
+    offender: str
+    icmp_type: int
+    icmp_code: int
+
+
+class Connection(Observation):
+    """One TCP connect to one address. ``reject`` is set when something on the way answered instead of the host."""
+
+    address: str
+    port: int
+    local_address: str | None = None
+    reject: Reject | None = None
+
+
+class PresentedCertificate(Value):
+    """One certificate of the presented chain, as far as a diagnosis needs it."""
+
+    subject: str
+    issuer: str
+    serial: str
+    not_before: Moment
+    not_after: Moment
+    dns_names: tuple[str, ...] = ()
+    ip_names: tuple[str, ...] = ()
+    fingerprint_sha256: str
+    authority_key_id: str | None = None
+    subject_key_id: str | None = None
+    is_ca: bool = False
+
+
+class Handshake(Observation):
+    """One TLS handshake on a fresh TCP connection.
+
+    ``verified`` is true only if the chain and the name were checked against the target's CA. When verification fails the
+    chain is read by a second, unverified handshake, so ``chain`` is there to say why. ``client_certificate_requested``
+    is what API servers do and most middleboxes do not.
+    """
+
+    address: str
+    port: int
+    server_name: str
+    alpn_offered: tuple[str, ...] = ()
+    alpn_selected: str | None = None
+    version: str | None = None
+    verified: bool = False
+    chain: tuple[PresentedCertificate, ...] = ()
+    max_segment: int | None = None
+    bytes_received: int = 0
+
+
+class Plaintext(Observation):
+    """A plain HTTP request sent to the TLS port: a Go TLS server says so in plain text, a middlebox does not."""
+
+    address: str
+    port: int
+    answer: str = ""
+    is_go_tls_server: bool = False
+
+
+class HttpAnswer(Observation):
+    """One HTTP request on a fresh connection. ``headers`` are lower-case; ``body`` is cut at ``BODY_LIMIT`` characters."""
+
+    address: str
+    port: int
+    method: str = "GET"
+    path: str
+    status: int | None = None
+    headers: dict[str, str] = {}
+    body: str = ""
+    with_credentials: bool = False
+    verified: bool = False
+    phases: Json = {}
+
+
+BODY_LIMIT = 16_384

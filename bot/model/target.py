@@ -1,0 +1,99 @@
+"""The endpoint under test, and what is known of the cluster behind it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from bot.errors import UsageError
+from bot.model.base import Value
+
+
+class CredentialKind(StrEnum):
+    """What kind of credentials a cluster is configured with; never the credentials themselves."""
+
+    NONE = "none"
+    TOKEN = "token"  # noqa: S105 - the name of a kind
+    CLIENT_CERTIFICATE = "client-certificate"
+    EXEC = "exec"
+
+
+class Endpoint(Value):
+    """One address and port that takes connections: an API server, a balancer's backend, a control."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Target(Value):
+    """The endpoint under test.
+
+    ``server_name`` is what the certificate must be valid for and what is sent as SNI (kubeconfig's ``tls-server-name``,
+    else the host). ``ca_pem`` is the bundle that must have signed it; None means the system's trust store.
+    ``proxy_url`` is set when clients reach the server through an HTTP proxy only.
+    """
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+    server_name: str
+    ca_pem: str | None = None
+    proxy_url: str | None = None
+
+    @classmethod
+    def from_url(
+        cls, url: str, *, server_name: str | None = None, ca_pem: str | None = None, proxy_url: str | None = None
+    ) -> Target:
+        """A target from a server URL as kubeconfigs write it; a missing port is the scheme's, as clients assume."""
+        text = url.strip()
+        try:
+            parts = urlsplit(text if "://" in text else f"https://{text}")
+            port = parts.port
+        except ValueError as error:
+            raise UsageError(
+                f"{text!r} is not a URL: {error}", nearest="a server URL looks like https://api.example.com:6443"
+            ) from error
+        if parts.scheme not in ("https", "http") or not parts.hostname:
+            raise UsageError(
+                f"{text!r} is not the URL of an API server", nearest="a server URL looks like https://api.example.com:6443"
+            )
+        if parts.username is not None or parts.password is not None:
+            raise UsageError("a server URL with a user name or password in it is not used", next="give the URL without them")
+        host = parts.hostname
+        port = port or (443 if parts.scheme == "https" else 80)
+        shown = f"[{host}]" if ":" in host else host
+        path = parts.path.rstrip("/")
+        return cls(
+            url=f"{parts.scheme}://{shown}:{port}{path}",
+            scheme=parts.scheme,
+            host=host,
+            port=port,
+            path=path,
+            server_name=server_name or host,
+            ca_pem=ca_pem,
+            proxy_url=proxy_url,
+        )
+
+
+class Cluster(Value):
+    """A named target plus what we know of it. A bare URL is the ad-hoc cluster ``url-<hash>`` with no credentials.
+
+    ``configured`` is what decides whether credentials may be used at all; ``nodes`` are control-plane nodes' addresses
+    where known; ``controls`` are endpoints that should answer whatever happens to this cluster.
+    """
+
+    name: str
+    target: Target
+    configured: bool
+    credentials: CredentialKind = CredentialKind.NONE
+    aliases: tuple[str, ...] = ()
+    nodes: tuple[Endpoint, ...] = ()
+    controls: tuple[Endpoint, ...] = ()
+    provider: str | None = None
+    prometheus_url: str | None = None
+    kubeconfig_context: str | None = None

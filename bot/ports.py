@@ -1,0 +1,197 @@
+"""What the core asks of the outside. Adapters, the network layer and the fakes of tests implement these protocols.
+
+Types in and out are the model's; errors are ``bot.errors``'s, chained from the vendor's.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from bot.model.base import Json, Value
+from bot.model.events import Event, Thread, Trigger
+from bot.model.investigation import Investigation, Ref
+from bot.model.observation import Connection, Handshake, HttpAnswer, Lookup, Plaintext
+from bot.model.target import Cluster, CredentialKind, Endpoint, Target
+
+
+class Credentials(Protocol):
+    """A configured cluster's credentials. Only ``Network.request`` asks for them, and only for a verified connection."""
+
+    kind: CredentialKind
+
+    async def headers(self) -> dict[str, str]:
+        """The Authorization header, or nothing. May run an exec plugin; raises Unavailable when that fails."""
+        ...
+
+    def load_client_certificate(self, context: ssl.SSLContext) -> None:
+        """Adds the client certificate, where there is one, to a context that verifies its peer."""
+        ...
+
+    def describe(self) -> Json:
+        """What may be said of them: kind, subject, expiry as far as they can be read. Never the secret."""
+        ...
+
+
+class Network(Protocol):
+    """One round's network operations at one vantage point: each timed, tried once, and done once however many probes
+    ask for it. No operation raises for what it measures: failures are in the observation. Time-outs are the operation's
+    default (DNS 2 s, TCP 4 s, TLS 4 s, HTTP 5 s) capped by what is left of the round's deadline."""
+
+    async def lookup(self, name: str, *, server: str | None = None) -> Lookup:
+        """``server`` None asks the system (hosts file and all); else that DNS server directly, over UDP. An IP literal
+        resolves to itself."""
+        ...
+
+    async def connect(self, address: str, port: int) -> Connection: ...
+
+    async def handshake(
+        self,
+        address: str,
+        port: int,
+        *,
+        server_name: str,
+        ca_pem: str | None,
+        alpn: tuple[str, ...] = ("h2", "http/1.1"),
+        max_segment: int | None = None,
+    ) -> Handshake:
+        """A verified handshake; when verification fails the chain is read by a second one, unverified, and the failure
+        says why the first failed. ``max_segment`` sets TCP_MAXSEG before the connect."""
+        ...
+
+    async def plaintext(self, address: str, port: int) -> Plaintext: ...
+
+    async def request(
+        self,
+        address: str,
+        target: Target,
+        path: str,
+        *,
+        credentials: Credentials | None = None,
+        verify: bool = True,
+    ) -> HttpAnswer:
+        """GET ``path`` at this address, by the target's name. With ``verify`` False nothing but the request line and a
+        Host header is sent, and credentials are refused (ValueError): they go to verified peers only."""
+        ...
+
+    def requests_made(self) -> int:
+        """HTTP requests sent to API servers so far in this round."""
+        ...
+
+
+class ApiObject(Value):
+    """What probes need of a Kubernetes object: identity, and the slim JSON they asked for."""
+
+    kind: str
+    namespace: str | None = None
+    name: str
+    data: Json = {}
+
+
+class KubernetesReads(Protocol):
+    """Read-only Kubernetes requests through a verified, authenticated connection, in the round's budget of object
+    reads. Raises Unavailable (with the reason in words) when the API cannot be asked."""
+
+    async def list_pods(self, namespace: str, *, label_selector: str | None = None, limit: int = 50) -> Sequence[ApiObject]: ...
+
+    async def list_endpoint_addresses(self, namespace: str, service: str) -> Sequence[Endpoint]: ...
+
+    async def get_config_map(self, namespace: str, name: str) -> ApiObject | None: ...
+
+
+class Lease(Value):
+    """The right to append as an investigation's owner. ``epoch`` rises with every new owner."""
+
+    ref: Ref
+    owner: str
+    epoch: int
+
+
+class Opening(Value):
+    """The answer to opening an investigation: its name, and whether an open one was joined instead."""
+
+    ref: Ref
+    joined: bool
+
+
+class Entry(Value):
+    """One event with its place in the log."""
+
+    position: str
+    event: Event
+
+
+class Store(Protocol):
+    """The event logs, the leases and the set of active investigations. Raises Unavailable when it cannot be reached and
+    LeaseLost when an owner's write carries a stale epoch."""
+
+    async def open(self, opened: Event, joined: Event, *, ref: Ref) -> Opening:
+        """Atomically: join the cluster's open investigation with ``joined`` or open ``ref`` with ``opened``."""
+        ...
+
+    async def append(self, ref: Ref, events: Sequence[Event], *, lease: Lease | None = None) -> int:
+        """Appends those events whose ids are new; how many that were. Intake needs no lease, all else does."""
+        ...
+
+    async def read(self, ref: Ref, *, after: str = "0") -> list[Entry]: ...
+
+    def follow(self, ref: Ref, *, after: str = "0") -> AsyncIterator[Entry]:
+        """Entries as they are appended, by whichever replica, until cancelled."""
+        ...
+
+    async def acquire(self, ref: Ref, owner: str) -> Lease | None:
+        """The lease, with a raised epoch, if nobody else holds it."""
+        ...
+
+    async def renew(self, lease: Lease) -> None: ...
+
+    async def release(self, lease: Lease) -> None: ...
+
+    async def active(self) -> list[Ref]:
+        """Investigations not closed or not fully delivered, of every cluster, whoever owns them."""
+        ...
+
+    async def settle(self, lease: Lease) -> None:
+        """Takes a closed, delivered investigation off the active set and makes room for the cluster's next one."""
+        ...
+
+    async def open_ref(self, cluster: str) -> Ref | None: ...
+
+    async def close(self) -> None: ...
+
+
+class Request(Value):
+    """A person's or a rule's wish to investigate, before anything was looked at."""
+
+    cluster: Cluster
+    trigger: Trigger
+    playbook: str | None = None
+    thread: Thread | None = None
+
+
+class Investigations(Protocol):
+    """What commands, triggers and buttons may do. Everything goes through the log; nothing is done in place."""
+
+    async def start(self, request: Request) -> Opening: ...
+
+    async def cancel(self, ref: Ref, *, who: str) -> bool:
+        """False when it is over already."""
+        ...
+
+    async def rerun(self, ref: Ref, *, who: str) -> bool:
+        """False when it is still running."""
+        ...
+
+    async def look(self, ref: Ref) -> Investigation | None: ...
+
+    async def current(self) -> list[Investigation]:
+        """The active investigations, newest first."""
+        ...
+
+
+class Progress(Protocol):
+    """A sink for 'still busy' lines on the command line; a context manager so that it always cleans up after itself."""
+
+    def running(self, what: str) -> AbstractContextManager[None]: ...
