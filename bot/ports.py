@@ -195,3 +195,11 @@ class Progress(Protocol):
     """A sink for 'still busy' lines on the command line; a context manager so that it always cleans up after itself."""
 
     def running(self, what: str) -> AbstractContextManager[None]: ...
+
+
+class Deliverer(Protocol):
+    """Keeps one investigation's thread equal to its log, for as long as the caller holds the lease."""
+
+    async def deliver(self, lease: Lease) -> None:
+        """Returns when the investigation is closed and everything is delivered; raises LeaseLost when overtaken."""
+        ...
