@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from bot.model.base import Json, Value
 from bot.model.events import Event, Thread, Trigger
+from bot.model.finding import Finding
 from bot.model.investigation import Investigation, Ref
 from bot.model.observation import Connection, Handshake, HttpAnswer, Lookup, Plaintext
 from bot.model.target import Cluster, CredentialKind, Endpoint, Target
+from bot.model.vantage import Vantage
 
 
 class Credentials(Protocol):
@@ -191,15 +193,50 @@ class Investigations(Protocol):
         ...
 
 
-class Progress(Protocol):
-    """A sink for 'still busy' lines on the command line; a context manager so that it always cleans up after itself."""
-
-    def running(self, what: str) -> AbstractContextManager[None]: ...
-
-
 class Deliverer(Protocol):
     """Keeps one investigation's thread equal to its log, for as long as the caller holds the lease."""
 
     async def deliver(self, lease: Lease) -> None:
         """Returns when the investigation is closed and everything is delivered; raises LeaseLost when overtaken."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterAccess:
+    """A cluster resolved for one round: its target as the files say now, and the credentials that go with it.
+
+    ``problems`` are sentences about what could not be read or is not used; they become part of the thread.
+    """
+
+    cluster: Cluster
+    credentials: Credentials | None = None
+    problems: tuple[str, ...] = ()
+
+
+class Directory(Protocol):
+    """Turns a cluster's name into access to it, reading its files at that moment: they rotate, and may be broken while
+    the bot starts. An ad-hoc cluster is returned as it is, without credentials."""
+
+    async def access(self, cluster: Cluster) -> ClusterAccess: ...
+
+
+class ProbeRound(Protocol):
+    """One round of probing at one vantage point. Operations are shared by all its probes."""
+
+    def run(self, probe: str, params: Json, *, deadline: float) -> AsyncIterator[Finding]:
+        """The probe's findings as they come; never raises for what a probe does. ``deadline`` is monotonic."""
+        ...
+
+    def requests_made(self) -> int: ...
+
+    async def aclose(self) -> None: ...
+
+
+class VantagePoint(Protocol):
+    """A place where probes run."""
+
+    vantage: Vantage
+
+    def open_round(self, access: ClusterAccess, *, round: int, ladder_deadline: float) -> ProbeRound:
+        """``ladder_deadline`` (monotonic) is when the network operations of this round must be over."""
         ...
