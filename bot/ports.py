@@ -33,7 +33,8 @@ class Credentials(Protocol):
         ...
 
     def describe(self) -> Json:
-        """What may be said of them: kind, subject, expiry as far as they can be read. Never the secret."""
+        """What may be said of them, as far as it can be read, and never the secret: ``kind``, ``subject``, ``issuer``, and
+        ``not_before`` and ``not_after`` (of the certificate, or the token's own claims) as ``2026-11-20T14:03:22.000Z``."""
         ...
 
 
