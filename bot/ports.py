@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.model.base import Json, Value
+from bot.model.base import Json, Moment, Value
 from bot.model.events import Event, Thread, Trigger
 from bot.model.finding import Finding
 from bot.model.investigation import Investigation, Ref
@@ -171,6 +171,7 @@ class Request(Value):
     cluster: Cluster
     trigger: Trigger
     playbook: str | None = None
+    since: Moment | None = None
     thread: Thread | None = None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType, ModuleType
@@ -103,7 +103,7 @@ P_contra = TypeVar("P_contra", bound=Value, contravariant=True)
 class ProbeFunction(Protocol[P_contra]):
     """``async def name(ctx, params)`` that yields findings as they are known, one per subject."""
 
-    def __call__(self, ctx: ProbeContext, params: P_contra, /) -> AsyncIterator[Finding]: ...
+    def __call__(self, ctx: ProbeContext, params: P_contra, /) -> AsyncGenerator[Finding, None]: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.model.base import Moment, Value
 from bot.model.change import Onset
-from bot.model.diagnosis import Correlation, Diagnosis, Triage
+from bot.model.diagnosis import Correlation, Diagnosis, Triage, Verdict
 from bot.model.events import (
     Closed,
     Concluded,
@@ -88,6 +88,7 @@ class Investigation(Value):
     concluded: Concluded | None = None
     closed: Closed | None = None
     joined: tuple[Trigger, ...] = ()
+    joined_since_conclusion: bool = False
     cancel_requested_by: str | None = None
     rerun_requested_by: str | None = None
     messages: dict[str, Delivered] = {}
@@ -99,6 +100,10 @@ class Investigation(Value):
         """The round's findings, each once though steps share them."""
         unique = {finding.key: finding for step in self.steps for finding in step.findings}
         return tuple(unique.values())
+
+    @property
+    def is_healthy(self) -> bool:
+        return self.diagnosis is not None and self.diagnosis.verdict is Verdict.HEALTHY
 
     def step(self, id: str) -> StepState | None:
         return next((step for step in self.steps if step.plan.id == id), None)
@@ -146,8 +151,8 @@ def _round_started(state: Investigation, event: Event) -> dict[str, Any]:
         "correlations": (),
         "diagnosis": None,
         "concluded": None,
-        "cancel_requested_by": None,
         "rerun_requested_by": None,
+        "joined_since_conclusion": False,
     }
 
 
@@ -218,7 +223,8 @@ def _reopened(state: Investigation, event: Event) -> dict[str, Any]:
 
 
 def _joined(state: Investigation, event: Event) -> dict[str, Any]:
-    return {"joined": (*state.joined, Trigger.model_validate_json(_json(event)))}
+    trigger = Trigger.model_validate_json(_json(event))
+    return {"joined": (*state.joined, trigger), "joined_since_conclusion": state.state is State.CONCLUDED}
 
 
 def _cancel(state: Investigation, event: Event) -> dict[str, Any]:

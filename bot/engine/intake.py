@@ -1,0 +1,95 @@
+"""Intake: what people and alerts ask for, written into the log by whichever replica heard it.
+
+Nothing is done in place. A request becomes an event; the owner, here or elsewhere, follows its log and acts on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.clock import Clock
+from bot.engine.journal import make_event
+from bot.ids import investigation_id
+from bot.model.base import Value
+from bot.model.events import Event, EventType, Opened
+from bot.model.investigation import Investigation, Ref, State, replay
+from bot.ports import Opening, Request, Store
+from bot.redact import Redactor
+
+
+class Asked(Value):
+    """Data of ``cancel-requested`` and ``rerun-requested``."""
+
+    who: str
+
+
+class Intake:
+    """Implements ``ports.Investigations`` on the event log. ``wake`` tells this replica that there may be work now; others
+    find it by themselves within two seconds."""
+
+    def __init__(self, *, store: Store, clock: Clock, redactor: Redactor, replica: str, wake: Callable[[Ref], None]) -> None:
+        self._store = store
+        self._clock = clock
+        self._redactor = redactor
+        self._replica = replica
+        self._wake = wake
+
+    async def start(self, request: Request) -> Opening:
+        """Opens an investigation of the cluster, or joins the one that is open."""
+        now = self._clock.now()
+        ref = Ref(cluster=request.cluster.name, id=investigation_id(now))
+        # The CA stays out of the log: it may be larger than an event, and the cluster's files have it.
+        target = request.cluster.target.model_copy(update={"ca_pem": None})
+        opened = Opened(
+            cluster=request.cluster.model_copy(update={"target": target}),
+            trigger=request.trigger,
+            playbook=request.playbook,
+            since=request.since,
+            thread=request.thread,
+        )
+        opening = await self._store.open(
+            self._event(EventType.OPENED, data=opened, round=0),
+            self._event(
+                EventType.TRIGGER_JOINED,
+                request.trigger.kind,
+                request.trigger.who,
+                f"{now:%H%M%S.%f}",
+                data=request.trigger,
+                round=0,
+            ),
+            ref=ref,
+        )
+        self._wake(opening.ref)
+        return opening
+
+    async def cancel(self, ref: Ref, *, who: str) -> bool:
+        state = await self.look(ref)
+        if state is None or state.state is State.CLOSED:
+            return False
+        await self._store.append(
+            ref, [self._event(EventType.CANCEL_REQUESTED, state.round, data=Asked(who=who), round=state.round, by=who)]
+        )
+        self._wake(ref)
+        return True
+
+    async def rerun(self, ref: Ref, *, who: str) -> bool:
+        state = await self.look(ref)
+        if state is None or state.state is not State.CONCLUDED:
+            return False
+        await self._store.append(
+            ref, [self._event(EventType.RERUN_REQUESTED, state.round, data=Asked(who=who), round=state.round, by=who)]
+        )
+        self._wake(ref)
+        return True
+
+    async def look(self, ref: Ref) -> Investigation | None:
+        return replay(ref, [entry.event for entry in await self._store.read(ref)])
+
+    async def current(self) -> list[Investigation]:
+        found = [await self.look(ref) for ref in await self._store.active()]
+        return sorted((state for state in found if state is not None), key=lambda state: state.opened_at, reverse=True)
+
+    def _event(self, type: EventType, *parts: object, data: Value, round: int, by: str | None = None) -> Event:
+        return make_event(
+            type, *parts, data=data, round=round, at=self._clock.now(), by=by or self._replica, redactor=self._redactor
+        )

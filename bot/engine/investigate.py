@@ -1,0 +1,187 @@
+"""The owner of one investigation: runs its rounds, follows its own log for what people ask, and closes it.
+
+There is one owner at a time, the holder of the lease. Whatever it knows is in the log; a successor replays that and goes
+on. Intake (cancel, re-run, a further trigger) arrives as events from any replica and takes effect within a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.clock import Clock
+from bot.engine.journal import Journal
+from bot.engine.rounds import Round, RoundServices
+from bot.errors import ApidownError, LeaseLost, Unavailable
+from bot.model.base import Value
+from bot.model.events import Closed, EventType
+from bot.model.investigation import Investigation, State, advance
+from bot.ports import Directory, Entry, Lease, Store
+from bot.redact import Redactor
+
+WATCH = timedelta(minutes=15)
+"""How long a concluded investigation stays open: a further trigger in this time is the same outage and a new round."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnerServices:
+    """What an owner works with. ``watch`` zero closes an investigation as soon as it is concluded."""
+
+    store: Store
+    clock: Clock
+    redactor: Redactor
+    directory: Directory
+    rounds: RoundServices
+    watch: timedelta = WATCH
+
+
+class Takeover(Value):
+    """Data of ``owner-changed``."""
+
+    owner: str
+    epoch: int
+
+
+class Owner:
+    """Carries one investigation from wherever its log ends to ``closed``."""
+
+    def __init__(self, services: OwnerServices, lease: Lease) -> None:
+        self._services = services
+        self._lease = lease
+        self._journal = Journal(store=services.store, lease=lease, clock=services.clock, redactor=services.redactor)
+        self._state: Investigation | None = None
+        self._position = "0"
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Returns when the investigation is closed. Raises LeaseLost when overtaken, Unavailable when the store is."""
+        for entry in await self._services.store.read(self._lease.ref):
+            self._fold(entry)
+        if self._state is None or self._state.state is State.CLOSED:
+            return
+        self._journal.round = self._state.round
+        if self._lease.epoch > 1:
+            takeover = Takeover(owner=self._lease.owner, epoch=self._lease.epoch)
+            await self._journal.write(EventType.OWNER_CHANGED, self._lease.epoch, data=takeover)
+        follower = asyncio.create_task(self._follow(), name=f"{self._lease.ref}: follow")
+        try:
+            await self._until_closed(follower)
+        finally:
+            follower.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ApidownError):
+                await follower
+
+    def _fold(self, entry: Entry) -> None:
+        self._state = advance(self._lease.ref, self._state, entry.event)
+        self._position = entry.position
+        self._changed.set()
+
+    async def _follow(self) -> None:
+        async for entry in self._services.store.follow(self._lease.ref, after=self._position):
+            self._fold(entry)
+
+    async def _until_closed(self, follower: asyncio.Task[None]) -> None:
+        reason = self._next_round()
+        while True:
+            if reason is not None:
+                await self._run_round(reason, follower)
+            reason = await self._watch(follower)
+            if reason is None:
+                return
+
+    def _next_round(self) -> str | None:
+        """Why a round is due now: the first one, an unfinished one, or one that somebody asked for."""
+        state = self._known
+        if state.cancel_requested_by:
+            return None
+        if state.state is State.RUNNING:
+            return "trigger" if state.round == 0 else "resumed"
+        return self._asked_again()
+
+    def _asked_again(self) -> str | None:
+        state = self._known
+        if state.rerun_requested_by:
+            return f"re-run asked for by {state.rerun_requested_by}"
+        if state.joined_since_conclusion:
+            return "asked again"
+        return None
+
+    @property
+    def _known(self) -> Investigation:
+        assert self._state is not None
+        return self._state
+
+    async def _run_round(self, reason: str, follower: asyncio.Task[None]) -> None:
+        """One round, in a task of its own so that a cancel request ends it at once."""
+        predecessor = self._known if reason == "resumed" else None
+        if predecessor is None:
+            self._journal.round = self._known.round + 1
+        work = asyncio.create_task(self._round(reason, predecessor), name=f"{self._lease.ref}: round {self._journal.round}")
+        try:
+            while not work.done() and not self._known.cancel_requested_by:
+                await self._next_change(follower, work)
+            if work.done():
+                await work
+        except BaseExceptionGroup as group:
+            raise plainest(group) from group
+        finally:
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError, BaseExceptionGroup, ApidownError):
+                await work
+
+    async def _round(self, reason: str, predecessor: Investigation | None) -> None:
+        opened = self._known.opened
+        access = await self._services.directory.access(opened.cluster)
+        current = Round(self._services.rounds, journal=self._journal, opened=opened, access=access, predecessor=predecessor)
+        await current.run(reason)
+
+    async def _next_change(self, follower: asyncio.Task[None], *others: asyncio.Task[None], within: float | None = None) -> None:
+        """Until the log moved, one of the tasks ended or the time is over. The follower's failure is the owner's."""
+        self._changed.clear()
+        changed = asyncio.create_task(self._changed.wait(), name=f"{self._lease.ref}: change")
+        try:
+            await asyncio.wait({follower, changed, *others}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+        if follower.done():
+            await follower
+
+    async def _watch(self, follower: asyncio.Task[None]) -> str | None:
+        """After a round: closes what is over; otherwise waits for a reason to look again, which it returns."""
+        await self._caught_up(follower)
+        until = self._services.clock.monotonic() + self._services.watch.total_seconds()
+        while True:
+            state = self._known
+            if state.cancel_requested_by:
+                return await self._close("cancelled", state.cancel_requested_by)
+            again = self._asked_again()
+            if again is not None:
+                return again
+            left = until - self._services.clock.monotonic()
+            if left <= 0 or state.is_healthy:
+                return await self._close("completed", "")
+            await self._next_change(follower, within=left)
+
+    async def _caught_up(self, follower: asyncio.Task[None]) -> None:
+        """Until our own conclusion came back through the log, so that what is decided next is decided on all of it."""
+        while self._known.state is State.RUNNING and not self._known.cancel_requested_by:
+            await self._next_change(follower)
+
+    async def _close(self, reason: str, by: str) -> None:
+        await self._journal.write(EventType.CLOSED, data=Closed(reason=reason, by=by))
+
+
+def plainest(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error that a group of tasks failed with, most telling first; a defect before anything expected."""
+    leaves = list(_leaves(group))
+    for kind in (LeaseLost, Unavailable):
+        found = next((leaf for leaf in leaves if isinstance(leaf, kind)), None)
+        if found is not None and all(isinstance(leaf, ApidownError | asyncio.CancelledError) for leaf in leaves):
+            return found
+    return leaves[0]
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [leaf for item in group.exceptions for leaf in (_leaves(item) if isinstance(item, BaseExceptionGroup) else [item])]

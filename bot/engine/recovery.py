@@ -1,0 +1,132 @@
+"""The custodian: every replica looks at what is active, takes the leases that are free and carries the work out.
+
+Starting, resuming after a crash and taking over from a dead replica are the same thing here, so that the path which
+matters most at 3 a.m. is the one that runs every time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+import structlog
+
+from bot.engine.investigate import Owner, OwnerServices, plainest
+from bot.errors import ApidownError, LeaseLost, Unavailable
+from bot.model.investigation import Ref
+from bot.ports import Deliverer, Lease, Store
+
+_log = structlog.get_logger(__name__)
+
+SCAN_EVERY_S = 2.0
+"""How often a replica looks for investigations that nobody owns."""
+
+RENEW_EVERY_S = 3.0
+"""How often an owner renews its lease, which lasts 10 s."""
+
+
+class NoDelivery:
+    """The deliverer of an investigation without a thread."""
+
+    async def deliver(self, lease: Lease) -> None:
+        return
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustodianServices:
+    """What a custodian works with; ``replica`` is this process's name in leases."""
+
+    owner: OwnerServices
+    deliverer: Deliverer
+    replica: str
+    scan_every_s: float = SCAN_EVERY_S
+    renew_every_s: float = RENEW_EVERY_S
+
+    @property
+    def store(self) -> Store:
+        return self.owner.store
+
+
+class Custodian:
+    """Owns every investigation this replica carries. ``run`` until cancelled; leases are given back on the way out."""
+
+    def __init__(self, services: CustodianServices) -> None:
+        self._services = services
+        self._owned: set[Ref] = set()
+        self._woken: asyncio.Queue[Ref] = asyncio.Queue()
+
+    def wake(self, ref: Ref) -> None:
+        """There may be work for this investigation now; without waiting for the next scan."""
+        self._woken.put_nowait(ref)
+
+    @property
+    def owned(self) -> frozenset[Ref]:
+        return frozenset(self._owned)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                for ref in await self._candidates():
+                    if ref not in self._owned:
+                        self._owned.add(ref)
+                        tasks.create_task(self._carry(ref), name=f"{ref}: carry")
+
+    async def _candidates(self) -> list[Ref]:
+        """What was woken, at once; else, after a while, everything active. A store that is away is waited for."""
+        try:
+            async with asyncio.timeout(self._services.scan_every_s):
+                return [await self._woken.get()]
+        except TimeoutError:
+            pass
+        try:
+            return await self._services.store.active()
+        except Unavailable as error:
+            _log.warning("store-unavailable", error=str(error))
+            return []
+
+    async def _carry(self, ref: Ref) -> None:
+        """One investigation from lease to release. The boundary: what fails in one never ends another."""
+        try:
+            lease = await self._services.store.acquire(ref, self._services.replica)
+            if lease is not None:
+                await self._own(lease)
+        except LeaseLost:
+            _log.info("overtaken", investigation=str(ref))
+        except Unavailable as error:
+            _log.warning("store-unavailable", investigation=str(ref), error=str(error))
+        except Exception:  # noqa: BLE001 - the boundary around an investigation
+            _log.exception("investigation-failed", investigation=str(ref))
+        finally:
+            self._owned.discard(ref)
+
+    async def _own(self, lease: Lease) -> None:
+        renewing = asyncio.create_task(self._renew(lease), name=f"{lease.ref}: renew")
+        work = asyncio.create_task(self._work(lease), name=f"{lease.ref}: work")
+        try:
+            await asyncio.wait({renewing, work}, return_when=asyncio.FIRST_COMPLETED)
+            if renewing.done() and not work.done():
+                await renewing
+            await work
+        finally:
+            for task in (work, renewing):
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({work, renewing})
+            with contextlib.suppress(ApidownError):
+                await self._services.store.release(lease)
+
+    async def _work(self, lease: Lease) -> None:
+        """The rounds and the thread side by side; when both are done the cluster is free for its next investigation."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(Owner(self._services.owner, lease).run(), name=f"{lease.ref}: own")
+                tasks.create_task(self._services.deliverer.deliver(lease), name=f"{lease.ref}: deliver")
+        except BaseExceptionGroup as group:
+            raise plainest(group) from group
+        await self._services.store.settle(lease)
+
+    async def _renew(self, lease: Lease) -> None:
+        while True:
+            await asyncio.sleep(self._services.renew_every_s)
+            await self._services.store.renew(lease)

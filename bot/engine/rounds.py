@@ -1,0 +1,196 @@
+"""One round: the ladder at once, the playbook that it selects, the diagnosis, and its revision when slower evidence is in.
+
+The order is fixed, the times are bounds: whatever is broken, a first verdict stands ``FIRST_VERDICT_S`` after the round
+began; what is still running then is listed in it, and revises it before ``ROUND_S``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from bot.clock import Clock
+from bot.diagnosis.correlate import correlate
+from bot.diagnosis.onset import establish
+from bot.diagnosis.rank import diagnose
+from bot.diagnosis.triage import triage
+from bot.engine.journal import Journal
+from bot.engine.planning import placeholders, plan_looks, plan_steps
+from bot.engine.steps import StepRunner
+from bot.model.change import Onset
+from bot.model.diagnosis import Correlation, Triage
+from bot.model.events import (
+    Concluded,
+    CorrelationEvaluated,
+    Diagnosed,
+    EventType,
+    Opened,
+    PlaybookSelected,
+    RoundStarted,
+    Triaged,
+)
+from bot.model.investigation import Investigation
+from bot.model.playbook import Playbook
+from bot.model.vantage import Vantage, VantageKind
+from bot.playbook import Library
+from bot.ports import ClusterAccess, ProbeRound, VantagePoint
+
+LADDER_S = 9.0
+"""How long the ladder's network operations may take: DNS 2, TCP 4 and TLS 4 one after another, or HTTP 5 in their place."""
+
+FIRST_VERDICT_S = 9.5
+"""When the first verdict is written at the latest, leaving half a second to show it within ten."""
+
+SETTLE_S = 1.0
+"""How long a first verdict waits for the playbook's own steps once the ladder is complete: most take milliseconds."""
+
+_GRACE_S = 0.25
+"""What a probe may need after its last operation timed out to say so."""
+
+ROUND_S = 60.0
+"""When a round is over, whatever still runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundServices:
+    """What a round works with."""
+
+    clock: Clock
+    library: Library
+    vantage_points: Sequence[VantagePoint]
+
+
+class Round:
+    """Carries one round out and writes it into the journal; takes up a predecessor's round where its log ends."""
+
+    def __init__(
+        self,
+        services: RoundServices,
+        *,
+        journal: Journal,
+        opened: Opened,
+        access: ClusterAccess,
+        predecessor: Investigation | None = None,
+    ) -> None:
+        self._services = services
+        self._clock = services.clock
+        self._library = services.library
+        self._journal = journal
+        self._opened = opened
+        self._access = access
+        self._predecessor = predecessor
+        self._values = placeholders(access.cluster)
+        self._began = self._clock.monotonic()
+        self._asked_at = self._clock.now()
+        self._first_verdict_s: float | None = None
+        self._revision = 0 if predecessor is None or predecessor.diagnosis is None else predecessor.diagnosis.revision
+
+    async def run(self, reason: str) -> None:
+        """From ``round-started`` to ``concluded``."""
+        always = [playbook for playbook in self._library.playbooks.values() if playbook.always]
+        ladder = [plan for playbook in always for plan in plan_steps(playbook, self._values)]
+        looks = [look for playbook in always for look in plan_looks(playbook)]
+        await self._journal.write(EventType.ROUND_STARTED, data=RoundStarted(reason=reason, steps=tuple(ladder)))
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+            rounds = self._open_rounds(stack)
+            runner = StepRunner(
+                journal=self._journal,
+                clock=self._clock,
+                rounds=rounds,
+                tasks=tasks,
+                predecessor=self._predecessor.steps if self._predecessor else (),
+            )
+            runner.start(ladder, looks, deadline=self._began + LADDER_S)
+            playbook = await self._climb(runner)
+            soon = self._clock.monotonic() + SETTLE_S
+            done = await runner.settled(until=min(soon, self._began + FIRST_VERDICT_S))
+            onset = await self._onset()
+            correlations = await self._correlate(playbook, onset)
+            await self._diagnose(runner, onset, correlations, final=done)
+            if not done:
+                await runner.settled(until=self._began + ROUND_S)
+                await runner.give_up(after_s=ROUND_S)
+                await self._diagnose(runner, onset, correlations, final=True)
+        requests = sum(item.requests_made() for places in rounds.values() for item in places.values())
+        elapsed = self._elapsed()
+        first = elapsed if self._first_verdict_s is None else self._first_verdict_s
+        await self._journal.write(
+            EventType.CONCLUDED, data=Concluded(first_verdict_s=first, duration_s=elapsed, requests=requests)
+        )
+
+    def _elapsed(self) -> float:
+        return round(self._clock.monotonic() - self._began, 3)
+
+    def _open_rounds(self, stack: AsyncExitStack) -> dict[VantageKind, dict[Vantage, ProbeRound]]:
+        rounds: dict[VantageKind, dict[Vantage, ProbeRound]] = {}
+        for point in self._services.vantage_points:
+            opened = point.open_round(self._access, round=self._journal.round, ladder_deadline=self._began + LADDER_S)
+            stack.push_async_callback(opened.aclose)
+            rounds.setdefault(point.vantage.kind, {})[point.vantage] = opened
+        return rounds
+
+    async def _climb(self, runner: StepRunner) -> Playbook | None:
+        """Waits for the ladder, writes what the grid says, and starts the playbook: the named one at once, else the one
+        that the symptom selects."""
+        named = self._library.playbooks.get(self._opened.playbook) if self._opened.playbook else None
+        ladder = [plan.id for plan in runner.unfinished]
+        if named is not None:
+            await self._select(runner, named, f"{named.title} was asked for")
+        await runner.finished(ladder, until=self._began + LADDER_S + _GRACE_S)
+        seen = triage(cluster=self._access.cluster, findings=runner.findings, playbooks=list(self._library.playbooks.values()))
+        await self._journal.write(EventType.TRIAGED, data=Triaged(triage=seen))
+        if named is not None:
+            return named
+        chosen = self._library.playbooks.get(seen.playbook) if seen.playbook else None
+        await self._select(runner, chosen, _reason(seen, chosen))
+        return chosen
+
+    async def _select(self, runner: StepRunner, playbook: Playbook | None, reason: str) -> None:
+        plans = () if playbook is None else plan_steps(playbook, self._values)
+        title = None if playbook is None else playbook.title
+        data = PlaybookSelected(playbook=playbook.id if playbook else None, title=title, reason=reason, steps=plans)
+        await self._journal.write(EventType.PLAYBOOK_SELECTED, data=data)
+        if playbook is not None:
+            runner.start(plans, plan_looks(playbook), deadline=self._began + ROUND_S)
+
+    async def _onset(self) -> Onset:
+        onset = establish(asked_at=self._asked_at, since=self._opened.since)
+        await self._journal.write(EventType.ONSET_ESTABLISHED, data=onset)
+        return onset
+
+    async def _correlate(self, playbook: Playbook | None, onset: Onset) -> list[Correlation]:
+        """Every diagnosis line of the playbook, against the changes that are known. What nothing records is not-checked."""
+        results = []
+        for line in playbook.diagnosis if playbook else ():
+            assert playbook is not None
+            result = correlate(line=line, playbook=playbook.id, onset=onset, changes=(), recorded_kinds=frozenset())
+            await self._journal.write(
+                EventType.CORRELATION_EVALUATED, playbook.id, line.id, data=CorrelationEvaluated(correlation=result)
+            )
+            results.append(result)
+        return results
+
+    async def _diagnose(self, runner: StepRunner, onset: Onset, correlations: Sequence[Correlation], *, final: bool) -> None:
+        self._revision += 1
+        result = diagnose(
+            causes=self._library.causes,
+            findings=runner.findings,
+            correlations=correlations,
+            onset=onset,
+            cluster=self._access.cluster,
+            revision=self._revision,
+            running=[plan.title for plan in runner.unfinished],
+            unchecked=[*self._access.problems, *(plan.title for plan in runner.unchecked)],
+            final=final,
+        )
+        await self._journal.write(EventType.DIAGNOSED, self._revision, data=Diagnosed(diagnosis=result))
+        if self._first_verdict_s is None:
+            self._first_verdict_s = self._elapsed()
+
+
+def _reason(seen: Triage, chosen: Playbook | None) -> str:
+    if chosen is not None:
+        return f"the ladder shows {seen.symptom}"
+    return f"no playbook is for {seen.symptom}" if seen.symptom else "the ladder shows no symptom"

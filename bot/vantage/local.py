@@ -1,0 +1,150 @@
+"""Probing from this very process.
+
+This is the boundary around every probe: here a probe gets its context, its deadline and only the ports it declared, and
+here whatever goes wrong inside it becomes a finding. One probe never stops another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from bot.clock import Clock
+from bot.model.base import Json
+from bot.model.finding import Finding, Status
+from bot.model.target import Target
+from bot.model.vantage import BOT, Vantage
+from bot.ports import ClusterAccess, Credentials, KubernetesReads, Network
+from bot.registry import BOUNDARY_OUTCOMES, Probe, ProbeContext
+
+_log = structlog.get_logger(__name__)
+
+# What a probe may take to say that its last operation timed out.
+_GRACE_S = 0.2
+
+
+class ClosableNetwork(Network, Protocol):
+    """A network whose operations belong to one round and end with it."""
+
+    async def aclose(self) -> None: ...
+
+
+class ClosableReads(KubernetesReads, Protocol):
+    """Kubernetes reads whose connections belong to one round."""
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalVantage:
+    """The vantage point of this process. The factories make one round's network and Kubernetes reads."""
+
+    probes: Mapping[str, Probe[Any]]
+    clock: Clock
+    make_network: Callable[[Target, float], ClosableNetwork]
+    make_api: Callable[[Target, Credentials | None], ClosableReads]
+    vantage: Vantage = BOT
+
+    def open_round(self, access: ClusterAccess, *, round: int, ladder_deadline: float) -> LocalRound:
+        return LocalRound(
+            self,
+            access=access,
+            round=round,
+            network=self.make_network(access.cluster.target, ladder_deadline),
+            api=self.make_api(access.cluster.target, access.credentials) if access.credentials else None,
+        )
+
+
+class LocalRound:
+    """One round here; implements ``ports.ProbeRound``."""
+
+    def __init__(
+        self, place: LocalVantage, *, access: ClusterAccess, round: int, network: ClosableNetwork, api: ClosableReads | None
+    ) -> None:
+        self._place = place
+        self._access = access
+        self._round = round
+        self._network = network
+        self._api = api
+
+    def requests_made(self) -> int:
+        return self._network.requests_made()
+
+    async def aclose(self) -> None:
+        closing: list[Awaitable[None]] = [self._network.aclose()]
+        if self._api is not None:
+            closing.append(self._api.aclose())
+        await asyncio.gather(*closing)
+
+    async def run(self, probe: str, params: Json, *, deadline: float) -> AsyncIterator[Finding]:
+        """The probe's findings; an exception becomes an ``error`` finding, a passed deadline a ``not-checked`` one."""
+        found = self._place.probes.get(probe)
+        if found is None:
+            yield self._boundary(probe, params, Status.NOT_CHECKED, "not-checked", f"Not checked: no probe {probe} here.")
+            return
+        context = self._context(found, params, deadline)
+        findings = found.run(context, found.validate(params))
+        try:
+            while True:
+                finding = await self._next(findings, found, context)
+                if finding is None:
+                    return
+                yield finding
+                if finding.outcome in BOUNDARY_OUTCOMES and finding.subject == probe:
+                    return
+        finally:
+            await findings.aclose()
+
+    async def _next(self, findings: AsyncIterator[Finding], probe: Probe[Any], context: ProbeContext) -> Finding | None:
+        left = context.deadline + _GRACE_S - self._place.clock.monotonic()
+        try:
+            async with asyncio.timeout(max(left, 0)):
+                finding = await anext(findings)
+        except StopAsyncIteration:
+            return None
+        except TimeoutError:
+            sentence = "Not checked: the round's time was over before this answered."
+            return self._boundary(probe.id, context.params, Status.NOT_CHECKED, "deadline-passed", sentence)
+        except Exception as error:  # noqa: BLE001 - the probe boundary
+            _log.exception("probe-failed", probe=probe.id, cluster=context.cluster.name)
+            sentence = f"The probe itself failed ({type(error).__name__}); this says nothing about the cluster."
+            return self._boundary(probe.id, context.params, Status.ERROR, "probe-error", sentence, raw=repr(error))
+        if finding.outcome not in probe.outcomes and finding.outcome not in BOUNDARY_OUTCOMES:
+            _log.error("undeclared-outcome", probe=probe.id, outcome=finding.outcome)
+            sentence = f"The probe concluded with {finding.outcome}, which it does not declare."
+            return self._boundary(probe.id, context.params, Status.ERROR, "probe-error", sentence)
+        return finding
+
+    def _context(self, probe: Probe[Any], params: Json, deadline: float) -> ProbeContext:
+        return ProbeContext(
+            probe=probe.id,
+            params=params,
+            cluster=self._access.cluster,
+            vantage=self._place.vantage,
+            round=self._round,
+            network=self._network,
+            clock=self._place.clock,
+            deadline=deadline,
+            credentials=self._access.credentials,
+            api=self._api if "api" in probe.needs else None,
+        )
+
+    def _boundary(
+        self, probe: str, params: Json, status: Status, outcome: str, sentence: str, *, raw: str | None = None
+    ) -> Finding:
+        return Finding(
+            probe=probe,
+            params=params,
+            vantage=self._place.vantage,
+            subject=probe,
+            round=self._round,
+            status=status,
+            outcome=outcome,
+            sentence=sentence,
+            raw_error=raw,
+            started_at=self._place.clock.now(),
+        )
