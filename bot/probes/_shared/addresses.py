@@ -1,0 +1,48 @@
+"""Every address of the target at once: what the probes of one layer have in common.
+
+Each address is looked at by itself, because one dead backend among three is a finding and an average is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from bot.model.finding import Finding, Status
+from bot.model.target import Endpoint
+from bot.registry import ProbeContext
+
+
+async def places(ctx: ProbeContext) -> tuple[Endpoint, ...]:
+    """The addresses to look at. Behind a proxy there is one place: the target by its name, which the proxy resolves."""
+    target = ctx.cluster.target
+    if target.proxy_url is not None:
+        return (Endpoint(host=target.host, port=target.port),)
+    lookup = await ctx.network.lookup(target.host)
+    return tuple(Endpoint(host=address, port=target.port) for address in lookup.addresses)
+
+
+async def over_addresses(
+    ctx: ProbeContext,
+    look: Callable[[ProbeContext, Endpoint], Awaitable[Finding]],
+    *,
+    nowhere: str = "not-reached",
+) -> AsyncGenerator[Finding, None]:
+    """Looks at all addresses side by side and yields each finding when it is known, the quickest first.
+
+    ``nowhere`` is the outcome when the name gives no address; the name itself is ``dns-lookup``'s to judge.
+    """
+    target = ctx.cluster.target
+    found = await places(ctx)
+    if not found:
+        subject = str(Endpoint(host=target.host, port=target.port))
+        yield ctx.finding(subject, Status.NOT_APPLICABLE, nowhere, f"{target.host} has no address to connect to.")
+        return
+    async with asyncio.TaskGroup() as group:
+        looks = [group.create_task(_look(look, ctx, place), name=f"{ctx.probe} {place}") for place in found]
+        for done in asyncio.as_completed(looks):
+            yield await done
+
+
+async def _look(look: Callable[[ProbeContext, Endpoint], Awaitable[Finding]], ctx: ProbeContext, place: Endpoint) -> Finding:
+    return await look(ctx, place)

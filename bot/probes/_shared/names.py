@@ -1,0 +1,69 @@
+"""Names and who resolves them: the machine's DNS server, and what two answers to one question mean."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import dns.exception
+import dns.resolver
+
+from bot.model.base import Json
+from bot.model.finding import Status
+from bot.model.observation import Failure, Lookup
+from bot.probes._shared.words import listed, took
+
+_VAGUE = frozenset({Failure.RESOLVER_FAILING, Failure.RESOLVER_TIMEOUT, Failure.DEADLINE_CAPPED})
+
+_SENTENCES = {
+    "name-not-found": "The name {host} does not exist.",
+    "name-has-no-address": "The name {host} exists and has no address.",
+    "resolver-failing": "The DNS server answers the question for {host} with a failure.",
+    "resolver-timeout": "The DNS server does not answer the question for {host}.",
+    "deadline-capped": "The round's time was over before {host} could be resolved.",
+}
+
+
+def system_nameserver() -> str | None:
+    """The first name server of this machine's resolver configuration; None when there is none."""
+    try:
+        servers = dns.resolver.Resolver().nameservers
+    except (dns.exception.DNSException, OSError):
+        return None
+    return next((server for server in servers if isinstance(server, str) and "://" not in server), None)
+
+
+def is_address(host: str) -> bool:
+    """Whether this is an IP literal, so that there is nothing to resolve."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def judge(host: str, system: Lookup, direct: Lookup | None) -> tuple[Status, str, str]:
+    """Status, outcome and sentence of a name, from the system's resolution and the DNS server's own answer."""
+    if system.ok:
+        # Round robin may give each of them other members of one set; only disjoint sets are a contradiction.
+        if direct is not None and direct.ok and not set(system.addresses) & set(direct.addresses):
+            sentence = f"{host} is {listed(system.addresses)} on this machine, but DNS says {listed(direct.addresses)}."
+            return Status.PROBLEM, "answers-differ", sentence
+        return Status.OK, "resolved", f"{host} resolves to {listed(system.addresses)} in {took(system.duration_s)}."
+    # The system folds most failures into one; the server's own answer is more exact, if it is a failure too.
+    exact = direct if direct is not None and direct.failure not in (None, Failure.DEADLINE_CAPPED) else system
+    cause = exact.failure if system.failure in _VAGUE else system.failure
+    outcome = cause.value if cause is not None and cause.value in _SENTENCES else "resolver-failing"
+    status = Status.INCONCLUSIVE if outcome == "deadline-capped" else Status.PROBLEM
+    return status, outcome, _SENTENCES[outcome].format(host=host)
+
+
+def evidence(system: Lookup, direct: Lookup | None) -> Json:
+    """What both of them said."""
+    said: Json = {"addresses": list(system.addresses), "failure": system.failure.value if system.failure else None}
+    if direct is not None:
+        said["dns_server"] = direct.server
+        said["dns_addresses"] = list(direct.addresses)
+        said["dns_failure"] = direct.failure.value if direct.failure else None
+        said["rcode"] = direct.rcode
+        said["ttl_s"] = direct.ttl_s
+    return said

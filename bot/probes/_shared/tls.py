@@ -1,0 +1,253 @@
+"""What a TLS handshake and the experiments beside it mean; pure, so that every combination can be tested.
+
+One silent handshake has four causes. Three experiments tell them apart without any rights on the way: a plain HTTP
+request to the TLS port (a Go server that still accepts answers it), a handshake in small segments (works when large
+packets vanish), and a handshake without ALPN (works when a middlebox dislikes ALPN).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from cryptography import x509
+
+from bot.clock import stamp
+from bot.model.base import Json, Value
+from bot.model.observation import (
+    CERTIFICATE_FAILURES,
+    Failure,
+    Handshake,
+    HttpAnswer,
+    Observation,
+    Plaintext,
+    PresentedCertificate,
+)
+from bot.model.target import Target
+from bot.probes._shared.words import ago, at, listed, took
+
+# Failures that the experiments can explain; an unknown authority needs only the plaintext one, but they run side by side.
+EXPLAINABLE = frozenset(
+    {
+        Failure.TLS_TIMEOUT,
+        Failure.TLS_CLOSED,
+        Failure.TLS_RESET,
+        Failure.TLS_ALERT,
+        Failure.CERTIFICATE_UNKNOWN_AUTHORITY,
+    }
+)
+DATED = frozenset({Failure.CERTIFICATE_EXPIRED, Failure.CERTIFICATE_NOT_YET_VALID})
+
+
+OUTCOMES = {
+    "verified": "the certificate's chain, name and dates are right",
+    "certificate-expired": "a certificate of the chain has expired",
+    "certificate-not-yet-valid": "a certificate of the chain is not valid yet",
+    "certificate-name-mismatch": "the certificate is for other names",
+    "certificate-unknown-authority": "the certificate is signed by an authority that is not the configured one",
+    "certificate-authority-rebuilt": "the signing authority has the configured one's name and another key",
+    "tls-intercepted": "something that is not an API server presents its own certificate",
+    "certificate-invalid": "the certificate is not acceptable for another reason",
+    "clocks-disagree": "the certificate is valid by the server's clock and not by this one",
+    "tls-silent": "TLS, plain text and small segments all stay unanswered",
+    "tls-large-packets-lost": "the handshake works in small segments and hangs in normal ones",
+    "tls-silent-but-listening": "a plain request is answered, every form of handshake hangs",
+    "alpn-rejected": "the handshake works without ALPN and fails with it",
+    "tls-closed": "the connection is closed when TLS begins",
+    "tls-reset": "the connection is reset when TLS begins",
+    "tls-alert": "the server refuses the handshake with an alert",
+    "not-tls": "what answers does not speak TLS",
+    "plain-http-target": "the server is configured with plain http",
+    "deadline-capped": "the round's time was over before an answer could be expected",
+    "not-reached": "the layer below fails at this address",
+}
+
+
+class Seen(Value):
+    """All that was tried at one address. ``dated`` is an answer whose Date header tells the server's time."""
+
+    normal: Handshake
+    plain: Plaintext | None = None
+    small: Handshake | None = None
+    bare: Handshake | None = None
+    dated: HttpAnswer | None = None
+
+
+class Verdict(Value):
+    """An outcome and its sentence, to which the address is put in front."""
+
+    outcome: str
+    says: str
+
+
+def judge(seen: Seen, target: Target, now: datetime) -> Verdict:
+    """The outcome at one address."""
+    normal = seen.normal
+    if normal.failure is None:
+        return Verdict(outcome="verified", says=_verified(normal, now))
+    if normal.failure in CERTIFICATE_FAILURES:
+        return _certificate(seen, normal.failure, target, now)
+    if normal.failure in EXPLAINABLE:
+        return _unfinished(seen, normal.failure)
+    if normal.failure is Failure.NOT_TLS:
+        return Verdict(outcome="not-tls", says="answers, but not with TLS")
+    if normal.failure is Failure.DEADLINE_CAPPED:
+        return Verdict(outcome="deadline-capped", says="had not finished the TLS handshake when the round's time was over")
+    # It was connected a moment ago: a listener that comes and goes.
+    return Verdict(outcome="not-reached", says=f"took one connection and then failed another: {normal.failure.value}")
+
+
+def _unfinished(seen: Seen, failure: Failure) -> Verdict:
+    """Neither verified nor unverified: the handshake itself did not get through."""
+    if _through(seen.bare):
+        return Verdict(outcome="alpn-rejected", says="completes TLS handshakes without ALPN only; something rejects ALPN")
+    if failure is Failure.TLS_CLOSED:
+        return Verdict(outcome="tls-closed", says="accepts the connection and closes it when TLS begins")
+    if failure is Failure.TLS_RESET:
+        return Verdict(outcome="tls-reset", says="accepts the connection and resets it when TLS begins")
+    if failure is Failure.TLS_ALERT:
+        return Verdict(outcome="tls-alert", says="refuses the TLS handshake with an alert")
+    if _through(seen.small):
+        return Verdict(
+            outcome="tls-large-packets-lost", says="completes TLS in small packets only; large packets get lost on the way"
+        )
+    if seen.plain is not None and seen.plain.is_go_tls_server:
+        return Verdict(
+            outcome="tls-silent-but-listening", says="answers a plain request, but every form of TLS handshake stays unanswered"
+        )
+    tried = (seen.normal, seen.plain, seen.small, seen.bare)
+    if any(one is not None and one.capped for one in tried):
+        return Verdict(outcome="deadline-capped", says="is silent in TLS, and the round's time was over before all was tried")
+    return Verdict(
+        outcome="tls-silent", says=f"accepts TCP but sends nothing: TLS stays unanswered for {took(seen.normal.duration_s)}"
+    )
+
+
+def _certificate(seen: Seen, failure: Failure, target: Target, now: datetime) -> Verdict:
+    leaf = seen.normal.chain[0] if seen.normal.chain else None
+    if failure in DATED:
+        return _dates(seen, failure, now)
+    if failure is Failure.CERTIFICATE_NAME_MISMATCH:
+        names = listed([*leaf.dns_names, *leaf.ip_names]) if leaf else "other names"
+        return Verdict(
+            outcome=failure.value, says=f"presents a certificate for {names or 'no name'}, not for {target.server_name}"
+        )
+    if failure is not Failure.CERTIFICATE_UNKNOWN_AUTHORITY:
+        return Verdict(
+            outcome="certificate-invalid", says=f"presents an invalid certificate: {seen.normal.raw_error or 'no reason'}"
+        )
+    issuer = seen.normal.chain[-1].issuer if seen.normal.chain else "an unknown issuer"
+    if _same_name_other_key(seen.normal.chain, target.ca_pem):
+        says = f"presents a certificate of {issuer}, which has the name of the configured authority and another key"
+        return Verdict(outcome="certificate-authority-rebuilt", says=says)
+    if seen.plain is not None and not seen.plain.capped and not seen.plain.is_go_tls_server and not seen.normal.alpn_selected:
+        says = f"presents a certificate of {issuer} and does not behave like an API server; something intercepts TLS"
+        return Verdict(outcome="tls-intercepted", says=says)
+    whose = "the configured authority" if target.ca_pem else "an authority this machine trusts"
+    return Verdict(outcome=failure.value, says=f"presents a certificate of {issuer}, which is not signed by {whose}")
+
+
+def _dates(seen: Seen, failure: Failure, now: datetime) -> Verdict:
+    wrong = [one for one in seen.normal.chain if not one.not_before <= now <= one.not_after]
+    server_now = server_time(seen.dated)
+    if wrong and server_now is not None and all(one.not_before <= server_now <= one.not_after for one in wrong):
+        skew = ago(now - server_now)
+        says = f"has a certificate that is valid by its own clock and not by this one: the clocks are {skew} apart"
+        return Verdict(outcome="clocks-disagree", says=says)
+    which = wrong[0] if wrong else (seen.normal.chain[0] if seen.normal.chain else None)
+    if which is None:
+        word = "has expired" if failure is Failure.CERTIFICATE_EXPIRED else "is not valid yet"
+        return Verdict(outcome=failure.value, says=f"presents a certificate that {word}")
+    if failure is Failure.CERTIFICATE_EXPIRED:
+        return Verdict(
+            outcome=failure.value,
+            says=f"presents a certificate that expired {ago(now - which.not_after)} ago, at {at(which.not_after)}",
+        )
+    return Verdict(
+        outcome=failure.value,
+        says=f"presents a certificate that becomes valid in {ago(which.not_before - now)}, at {at(which.not_before)}",
+    )
+
+
+def _verified(normal: Handshake, now: datetime) -> str:
+    says = f"completes a verified TLS handshake in {took(normal.duration_s)}"
+    if not normal.chain:
+        return says
+    left = min(one.not_after for one in normal.chain) - now
+    soon = " only" if left < timedelta(days=14) else ""
+    return f"{says}; the certificate is valid for{soon} {ago(left)} more"
+
+
+def _through(handshake: Handshake | None) -> bool:
+    """Whether TLS itself worked, whatever is thought of the certificate."""
+    return handshake is not None and (handshake.failure is None or handshake.failure in CERTIFICATE_FAILURES)
+
+
+def server_time(answer: HttpAnswer | None) -> datetime | None:
+    """The server's clock, from the Date header that every answer carries."""
+    try:
+        moment = parsedate_to_datetime(answer.headers["date"]) if answer is not None else None
+    except (KeyError, ValueError):
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None
+
+
+def _same_name_other_key(chain: tuple[PresentedCertificate, ...], ca_pem: str | None) -> bool:
+    """A rebuilt cluster calls its new authority by the old one's name, so only the key tells them apart."""
+    if not chain or not ca_pem:
+        return False
+    try:
+        ours = x509.load_pem_x509_certificates(ca_pem.encode())
+    except ValueError:
+        return False
+    top = chain[-1]
+    same_name = [one for one in ours if one.subject.rfc4514_string() == top.issuer]
+    return bool(same_name) and (top.authority_key_id is None or top.authority_key_id not in {_key_id(one) for one in same_name})
+
+
+def _key_id(certificate: x509.Certificate) -> str:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
+    except (x509.ExtensionNotFound, ValueError):
+        return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest.hex()
+
+
+def evidence(seen: Seen, now: datetime) -> Json:
+    """What was seen, in the form that travels."""
+    normal = seen.normal
+    said: Json = {
+        "verified": normal.verified,
+        "version": normal.version,
+        "alpn": normal.alpn_selected,
+        "server_name": normal.server_name,
+        "chain": [_shown(one) for one in normal.chain],
+    }
+    if seen.plain is not None or seen.small is not None or seen.bare is not None:
+        said["experiments"] = {
+            "plaintext": _went(seen.plain) if seen.plain is None or not seen.plain.is_go_tls_server else "go-tls-server",
+            "small_segments": _went(seen.small),
+            "without_alpn": _went(seen.bare),
+        }
+    server_now = server_time(seen.dated)
+    if server_now is not None:
+        said["server_time"] = stamp(server_now)
+        said["clock_difference_s"] = round((server_now - now).total_seconds(), 1)
+    return said
+
+
+def _went(observation: Observation | None) -> str | None:
+    if observation is None:
+        return None
+    return observation.failure.value if observation.failure else "answered"
+
+
+def _shown(certificate: PresentedCertificate) -> Json:
+    return {
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "serial": certificate.serial,
+        "not_before": stamp(certificate.not_before),
+        "not_after": stamp(certificate.not_after),
+        "names": [*certificate.dns_names, *certificate.ip_names],
+        "fingerprint_sha256": certificate.fingerprint_sha256,
+    }

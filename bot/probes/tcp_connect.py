@@ -1,0 +1,77 @@
+"""The port accepts TCP connections at every address of the server.
+
+A refusal, a rejection, silence and a missing route look alike to most clients and have different causes, so each has
+its own outcome. After a refusal the socket's error queue tells a reset from a rejecting firewall, and names the sender.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from bot.model.finding import Finding, Status
+from bot.model.observation import Failure, Observation
+from bot.model.target import Endpoint
+from bot.probes._shared.addresses import over_addresses
+from bot.probes._shared.layers import proxy_connection
+from bot.probes._shared.words import took
+from bot.registry import NoParams, ProbeContext, probe
+
+_SENTENCES = {
+    "connection-refused": "{place} refuses connections: a reset came back in {took}.",
+    "connection-rejected": "{place} is rejected on the way: {by} sends an ICMP error.",
+    "connect-timeout": "{place} does not answer: nothing came back in {took}.",
+    "host-unreachable": "No route leads to the host of {place}: that is known after {took}.",
+    "network-unreachable": "No route leads from here to the network of {place}.",
+    "connection-reset": "{place} resets the connection while it is being made.",
+    "local-failure": "This machine cannot open a connection to {place}: {raw}.",
+    "deadline-capped": "{place} had not answered after {took}, when the round's time was over.",
+}
+
+
+@probe(
+    outcomes={
+        "connected": "the port accepts connections",
+        "connection-refused": "a reset comes back: nothing listens there, or something forges the reset",
+        "connection-rejected": "an ICMP error comes back: a firewall or router rejects",
+        "connect-timeout": "nothing comes back in 4 s: packets are dropped, or the host is off",
+        "host-unreachable": "no route to the host: its neighbour does not answer, or a router says so",
+        "network-unreachable": "no route to the network",
+        "connection-reset": "the connection is reset while it is being made",
+        "local-failure": "the machine that asks cannot open a connection: its own limit or policy",
+        "proxy-failed": "the HTTP proxy in front of the server does not accept connections",
+        "deadline-capped": "the round's time was over before an answer could be expected",
+        "no-address": "the name gives no address to connect to",
+    },
+)
+async def tcp_connect(ctx: ProbeContext, params: NoParams) -> AsyncGenerator[Finding, None]:
+    async for finding in over_addresses(ctx, _look, nowhere="no-address"):
+        yield finding
+
+
+async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
+    proxy = ctx.cluster.target.proxy_url
+    if proxy is not None:
+        return _proxied(ctx, place, await proxy_connection(ctx, proxy))
+    seen = await ctx.network.connect(place.host, place.port)
+    evidence = {"duration_s": seen.duration_s, "local_address": seen.local_address}
+    if seen.reject is not None:
+        evidence.update(seen.reject.model_dump())
+    if seen.ok:
+        sentence = f"{place} accepts connections, in {took(seen.duration_s)}."
+        return ctx.finding(str(place), Status.OK, "connected", sentence, seen=seen, evidence=evidence)
+    outcome = seen.failure.value if seen.failure and seen.failure.value in _SENTENCES else "local-failure"
+    status = {"deadline-capped": Status.INCONCLUSIVE, "local-failure": Status.ERROR}.get(outcome, Status.PROBLEM)
+    by, raw = evidence.get("offender", "something"), seen.raw_error or "no reason given"
+    sentence = _SENTENCES[outcome].format(place=place, took=took(seen.duration_s), by=by, raw=raw)
+    return ctx.finding(str(place), status, outcome, sentence, seen=seen, evidence=evidence)
+
+
+def _proxied(ctx: ProbeContext, place: Endpoint, seen: Observation) -> Finding:
+    if seen.ok:
+        sentence = f"The proxy in front of {place} accepts connections, in {took(seen.duration_s)}."
+        return ctx.finding(str(place), Status.OK, "connected", sentence, seen=seen, evidence={"via": "proxy"})
+    capped = seen.failure is Failure.DEADLINE_CAPPED
+    outcome, status = ("deadline-capped", Status.INCONCLUSIVE) if capped else ("proxy-failed", Status.PROBLEM)
+    reason = seen.failure.value if seen.failure else "failed"
+    sentence = f"The proxy in front of {place} does not accept connections: {reason}."
+    return ctx.finding(str(place), status, outcome, sentence, seen=seen, evidence={"via": "proxy", "failure": reason})

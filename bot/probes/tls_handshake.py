@@ -1,0 +1,79 @@
+"""The server completes a TLS handshake, and its certificate is valid for it, now, and signed by the cluster's authority.
+
+The certificate is read even when it does not verify, so that the finding says why. When the handshake is slow or fails,
+three experiments run beside it: a plain request, a handshake in small segments and one without ALPN. They tell a hung
+server, lost large packets and a meddling middlebox from each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from bot.model.finding import Finding, Status
+from bot.model.observation import Handshake
+from bot.model.target import Endpoint
+from bot.probes._shared import tls
+from bot.probes._shared.addresses import over_addresses
+from bot.probes._shared.layers import VERSION_PATH, normal_handshake, not_reached, through_proxy
+from bot.registry import NoParams, ProbeContext, probe
+
+_SLOW_S = 1.0
+_SMALL_SEGMENT = 500
+_STATUS = {
+    "verified": Status.OK,
+    "deadline-capped": Status.INCONCLUSIVE,
+    "not-reached": Status.NOT_APPLICABLE,
+}
+
+
+@probe(outcomes=tls.OUTCOMES)
+async def tls_handshake(ctx: ProbeContext, params: NoParams) -> AsyncGenerator[Finding, None]:
+    async for finding in over_addresses(ctx, _look):
+        yield finding
+
+
+async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
+    target = ctx.cluster.target
+    if target.scheme == "http":
+        sentence = f"{place} is configured as plain http, so there is no TLS to look at."
+        return ctx.finding(str(place), Status.NOT_APPLICABLE, "plain-http-target", sentence)
+    if target.proxy_url is not None:
+        seen = tls.Seen(normal=await through_proxy(ctx, place))
+    else:
+        connection = await ctx.network.connect(place.host, place.port)
+        if connection.failure is not None:
+            return not_reached(ctx, place, connection.failure.value, connection)
+        seen = await _experiments(ctx, place)
+    if seen.normal.failure in tls.DATED:
+        dated = await ctx.network.request(place.host, target, VERSION_PATH, verify=False)
+        seen = seen.model_copy(update={"dated": dated})
+    now = ctx.clock.now()
+    verdict = tls.judge(seen, target, now)
+    status = _STATUS.get(verdict.outcome, Status.PROBLEM)
+    evidence = tls.evidence(seen, now)
+    return ctx.finding(str(place), status, verdict.outcome, f"{place} {verdict.says}.", seen=seen.normal, evidence=evidence)
+
+
+async def _experiments(ctx: ProbeContext, place: Endpoint) -> tls.Seen:
+    """The normal handshake, and what explains it when it has not ended well after a second."""
+    target = ctx.cluster.target
+    async with asyncio.TaskGroup() as group:
+        normal: asyncio.Task[Handshake] = group.create_task(normal_handshake(ctx, place), name=f"handshake {place}")
+        await asyncio.wait({normal}, timeout=_SLOW_S)
+        if normal.done() and normal.result().failure not in tls.EXPLAINABLE:
+            return tls.Seen(normal=normal.result())
+
+        def handshake(alpn: tuple[str, ...], segment: int | None) -> asyncio.Task[Handshake]:
+            trial = ctx.network.handshake(
+                place.host, place.port, server_name=target.server_name, ca_pem=target.ca_pem, alpn=alpn, max_segment=segment
+            )
+            return group.create_task(trial, name=f"handshake {place} alpn={alpn} segment={segment}")
+
+        plain = group.create_task(ctx.network.plaintext(place.host, place.port), name=f"plaintext {place}")
+        small, bare = handshake(("h2", "http/1.1"), _SMALL_SEGMENT), handshake((), None)
+        if (await normal).failure not in tls.EXPLAINABLE:
+            for trial in (plain, small, bare):
+                trial.cancel()
+            return tls.Seen(normal=normal.result())
+    return tls.Seen(normal=normal.result(), plain=plain.result(), small=small.result(), bare=bare.result())
