@@ -1,0 +1,83 @@
+# Two commands do everything a newcomer needs: `make demo` and `make test`. Both make and use .venv; nothing is installed outside
+# this folder. All that is needed is Python 3.11 or newer, pip and make.
+
+PYTHON ?= python3
+SCENARIO ?=
+PYTEST ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# uv is taken from PATH, else fetched into .tools: pip's --target works where the system's Python refuses other installs.
+UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
+
+ASSETS_VERSION := 1.36.2
+ASSETS_HOME := $(or $(APIDOWN_ASSETS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/apidown/assets-$(ASSETS_VERSION))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fix lock schema lab-assets coverage bench image clean
+
+help:  ## what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  \1\t/' | expand -t 16
+
+$(READY): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "apidown needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Next: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@command -v $(UV) >/dev/null 2>&1 || { echo "Fetching uv into .tools …"; \
+	  $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools/uv uv; }
+	@test -x $(BIN)/python || $(UV) venv --quiet --no-python-downloads --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	@echo "Installing the locked dependencies into $(VENV) …"
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(READY)  ## the virtual environment
+
+demo: $(READY)  ## rehearse an outage in the terminal (SCENARIO=certificate-expired, …)
+	@$(BIN)/apidown demo $(SCENARIO)
+
+test: $(READY)  ## all tests; those that need root or a real control plane skip with their reason
+	$(BIN)/pytest --cov --cov-report=term $(PYTEST)
+
+check: $(READY)  ## lint, format, types, import contracts, playbooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ty check --error-on-warning
+	$(BIN)/lint-imports
+	$(BIN)/apidown playbooks check
+
+fix: $(READY)  ## format, and mend what lint can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:  ## write the hashed requirement locks anew
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+	  --upgrade pyproject.toml --output-file requirements.lock
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+	  --constraint requirements.lock --group dev pyproject.toml --output-file requirements-dev.lock
+
+schema: $(READY)  ## write the generated schemas anew
+	$(BIN)/python -m tests.write_schemas
+
+lab-assets: $(ASSETS_HOME)/kube-apiserver $(ASSETS_HOME)/etcd  ## build kube-apiserver and etcd for the control-plane tests (needs Go)
+
+# Go's version stamping, as the release builds do it: without it the server reports no version.
+LDFLAGS = -s -w $(foreach P,k8s.io/component-base/version k8s.io/client-go/pkg/version,-X $(P).gitVersion=v$(ASSETS_VERSION) \
+  -X $(P).gitMajor=1 -X $(P).gitMinor=36 -X $(P).gitTreeState=clean)
+
+$(ASSETS_HOME)/kube-apiserver: tests/lab/assets/go.mod
+	@echo "Building kube-apiserver v$(ASSETS_VERSION); this takes some minutes the first time …"
+	mkdir -p $(ASSETS_HOME)
+	cd tests/lab/assets && CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o $@ k8s.io/kubernetes/cmd/kube-apiserver
+	touch $@
+
+$(ASSETS_HOME)/etcd: tests/lab/assets/go.mod
+	mkdir -p $(ASSETS_HOME)
+	cd tests/lab/assets && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $@ go.etcd.io/etcd/server/v3
+	touch $@
+
+image:  ## the container image
+	docker build -t apidown:dev .
+
+clean:  ## remove what make made in this folder
+	rm -rf $(VENV) .tools build dist .pytest_cache .ruff_cache .import_linter_cache .coverage
