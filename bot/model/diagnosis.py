@@ -52,12 +52,14 @@ class CorrelationResult(StrEnum):
 
 
 class Correlation(Value):
-    """One evaluated diagnosis line. ``todo`` says what is missing when it could not be checked."""
+    """One evaluated diagnosis line. ``todo`` says what is missing when it could not be checked; ``kinds`` are the kinds of
+    change that were looked for, which is what causes refer to."""
 
     id: str
     title: str
     playbook: str
     source: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     result: CorrelationResult
     window: str
     widened: bool = False
@@ -108,7 +110,7 @@ class Diagnosis(Value):
     """The ranked causes and the verdict at one moment; a later revision replaces it.
 
     ``final`` is false while slower evidence is still running; ``still_running`` and ``not_checked`` are what a reader must
-    know before believing it.
+    know before believing it. ``notes`` are findings about the whole, such as "nothing changed".
     """
 
     revision: int
@@ -117,5 +119,6 @@ class Diagnosis(Value):
     causes: tuple[RankedCause, ...] = ()
     onset: Onset | None = None
     not_checked: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     still_running: tuple[str, ...] = ()
     final: bool = False
