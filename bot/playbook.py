@@ -63,3 +63,190 @@ a key that is not listed here is a mistake. Keys marked ? may be left out.
 Durations are ``90s``, ``2m``, ``1h``, ``1h30m``, ``2d``. ``manual``, ``run``, ``say`` and ``check`` may use the
 placeholders ``{host} {port} {server} {address} {cluster} {context} {namespace}``; a brace as such is ``{{`` or ``}}``.
 """
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic.json_schema import models_json_schema
+
+from bot.document import Document, DocumentErrors, Loc, Position, Problem, did_you_mean, read
+from bot.errors import UsageError
+from bot.form import validate
+from bot.model.playbook import Cause, Playbook
+from bot.playbook_form import CauseForm, Known, PlaybookForm
+from bot.registry import Registry
+from bot.template import PLACEHOLDERS, fill, fill_command
+
+__all__ = ["PLACEHOLDERS", "Library", "default_folder", "fill", "fill_command", "load_library", "schema", "schema_text"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Library:
+    """All playbooks and causes of one process, by id, checked against its registry."""
+
+    playbooks: Mapping[str, Playbook] = field(default_factory=lambda: MappingProxyType({}))
+    causes: Mapping[str, Cause] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def always(self) -> tuple[Playbook, ...]:
+        """The playbooks whose steps run in every investigation."""
+        return tuple(playbook for playbook in self.playbooks.values() if playbook.always)
+
+    def playbook_for(self, symptom: str) -> Playbook | None:
+        """The playbook that a symptom of the triage selects."""
+        return next((item for item in self.playbooks.values() if symptom in item.selects.symptoms), None)
+
+    def playbook_for_alert(self, name: str) -> Playbook | None:
+        """The playbook that an alert's name selects."""
+        return next((item for item in self.playbooks.values() if name in item.selects.alerts), None)
+
+    def playbook_named(self, id: str) -> Playbook:
+        """The playbook a person named; raises UsageError with the nearest id."""
+        if found := self.playbooks.get(id):
+            return found
+        known = f"the playbooks are {', '.join(sorted(self.playbooks)) or 'none'}"
+        raise UsageError(
+            f"there is no playbook '{id}'", nearest=did_you_mean(id, self.playbooks) or known, next="apidown playbooks list"
+        )
+
+
+def default_folder() -> Path:
+    """The playbooks that come with apidown: the data folder beside the ``bot`` package, in a checkout and in a wheel. It is
+    not imported: a folder of that name in the working directory must not take its place."""
+    return Path(__file__).resolve().parent.parent / "playbooks"
+
+
+def load_library(folder: Path, registry: Registry, extra: Path | None = None) -> Library:
+    """Loads and judges every playbook and cause of a folder, and of a second one of the same layout.
+
+    A file in ``extra`` replaces the one of the same name. Raises DocumentErrors with all mistakes of all files.
+    """
+    problems = [_no_folder(place) for place in (folder, extra) if place and not place.is_dir()]
+    playbook_files = _files(folder, extra, "", problems)
+    cause_files = _files(folder, extra, "causes", problems)
+    known = frozenset(cause_files)
+    playbooks = _load(playbook_files, PlaybookForm, registry, known, problems)
+    causes = _load(cause_files, CauseForm, registry, known, problems)
+    problems += _repeated_ids(playbooks)
+    problems += _repeated_selections(playbooks)
+    problems += _refinement_cycles(causes)
+    if problems:
+        raise DocumentErrors(problems)
+    return Library(
+        playbooks=MappingProxyType({name: form.value() for name, (_, form) in playbooks.items() if form}),
+        causes=MappingProxyType({name: form.value() for name, (_, form) in causes.items() if form}),
+    )
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of both forms, for editors: a file with ``evidence`` is a cause, any other a playbook."""
+    refs, definitions = models_json_schema([(PlaybookForm, "validation"), (CauseForm, "validation")])
+    playbook, cause = refs[(PlaybookForm, "validation")], refs[(CauseForm, "validation")]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A playbook or a cause of apidown",
+        "if": {"required": ["evidence"]},
+        "then": cause,
+        "else": playbook,
+        **definitions,
+    }
+
+
+def schema_text() -> str:
+    """The content of ``playbooks/schema.json``: ``python -c "from bot.playbook import *; print(schema_text(), end='')"``."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+F = TypeVar("F", PlaybookForm, CauseForm)
+_Loaded: TypeAlias = dict[str, tuple[Document, F | None]]
+
+
+def _no_folder(folder: Path) -> Problem:
+    return Problem(where=Position(file=str(folder)), what="there is no folder of playbooks here")
+
+
+def _files(folder: Path, extra: Path | None, inner: str, problems: list[Problem]) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for place in (folder, extra):
+        for path in sorted((place / inner).glob("[!.]*.y*ml")) if place else ():
+            if path.suffix == ".yaml":
+                files[path.stem] = path
+            else:
+                what = "this file is not read: its name does not end in .yaml"
+                problems.append(Problem(where=Position(file=str(path)), what=what, nearest=f"rename it to {path.stem}.yaml"))
+    return dict(sorted(files.items()))
+
+
+def _load(
+    files: Mapping[str, Path], form: type[F], registry: Registry, causes: frozenset[str], problems: list[Problem]
+) -> _Loaded[F]:
+    loaded: _Loaded[F] = {}
+    for stem, path in files.items():
+        try:
+            document = read(path)
+        except DocumentErrors as error:
+            problems += error.problems
+            continue
+        result, found = validate(document, form, Known(registry=registry, causes=causes, stem=stem))
+        problems += found
+        loaded[stem] = (document, result)
+    return loaded
+
+
+def _ids(document: Document) -> Iterator[tuple[str, str, Loc]]:
+    """What ids must differ from each other, from the raw data, so that other mistakes do not hide a repeated id."""
+    data = document.data if isinstance(document.data, dict) else {}
+    for key, group in (("steps", "step"), ("otherwise", "step"), ("diagnosis", "diagnosis line")):
+        entries = data.get(key)
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            if isinstance(entry, dict) and isinstance(entry.get("id"), str):
+                yield group, entry["id"], (key, index, "id")
+
+
+def _repeated_ids(playbooks: _Loaded[PlaybookForm]) -> Iterator[Problem]:
+    common: dict[tuple[str, str], Position] = {}
+    # The ones that always run come first, so that a clash is shown in the playbook that was added to them.
+    for _, (document, _) in sorted(playbooks.items(), key=lambda item: (not _always(item[1][0]), item[0])):
+        own: dict[tuple[str, str], Position] = {}
+        for group, name, loc in _ids(document):
+            here = document.where(loc)
+            if first := own.get((group, name)):
+                yield document.problem(here, f"the {group} '{name}' is there already, in line {first.line}")
+            elif first := common.get((group, name)):
+                what = f"the {group} '{name}' is also in {first}, which always runs beside this playbook"
+                yield document.problem(here, what)
+            own.setdefault((group, name), here)
+        if _always(document):
+            common = own | common
+
+
+def _always(document: Document) -> bool:
+    return isinstance(document.data, dict) and document.data.get("always") is True
+
+
+def _repeated_selections(playbooks: _Loaded[PlaybookForm]) -> Iterator[Problem]:
+    taken: dict[tuple[str, str], str] = {}
+    for stem, (document, form) in playbooks.items():
+        for kind, names in (("symptoms", form.selects.symptoms), ("alerts", form.selects.alerts)) if form else ():
+            for index, name in enumerate(names):
+                other = taken.setdefault((kind, name), stem)
+                if other != stem:
+                    where = document.where(("selects", kind, index))
+                    yield document.problem(where, f"'{name}' selects the playbook {other} already")
+
+
+def _refinement_cycles(causes: _Loaded[CauseForm]) -> Iterator[Problem]:
+    broader = {stem: form.refines for stem, (_, form) in causes.items() if form and form.refines}
+    for stem in broader:
+        chain = [stem]
+        while (above := broader.get(chain[-1])) and above not in chain:
+            chain.append(above)
+        if above == stem:
+            document = causes[stem][0]
+            yield document.problem(document.where(("refines",)), f"a cause refines itself: {' > '.join([*chain, stem])}")
