@@ -1,0 +1,42 @@
+"""Evidence as lines of text: JSON that a person can read, every value bounded, for whichever view shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from bot.model.finding import Finding
+from bot.render.clean import clean, one_line, shorten
+
+VALUE_LIMIT = 400
+
+
+def finding_lines(finding: Finding) -> Iterator[str]:
+    """The raw error and the evidence of one finding, under its subject."""
+    if not finding.raw_error and not finding.evidence:
+        return
+    yield f"{one_line(finding.subject)}  {one_line(finding.outcome)}"
+    if finding.raw_error:
+        yield f"  error: {shorten(finding.raw_error, VALUE_LIMIT)}"
+    for key, value in finding.evidence.items():
+        yield from (f"  {line}" for line in _entry(key, value))
+
+
+def _entry(key: str, value: Any) -> Iterable[str]:
+    name = shorten(str(key).replace("_", " "), 60)
+    if isinstance(value, str) and "\n" in value.strip():
+        rows = [shorten(row, VALUE_LIMIT) for row in clean(value).strip().split("\n")]
+        more = [f"  … ({len(rows) - 12} more lines)"] if len(rows) > 12 else []
+        return [f"{name}:", *(f"  {row}" for row in rows[:12]), *more]
+    return [f"{name}: {shorten(_flat(value), VALUE_LIMIT)}"]
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
+        return ", ".join(map(str, value)) or "none"
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,204 @@
+"""What there is to say about an investigation, before any view says it: the thread, the terminal and the reports all ask
+here, so that they cannot disagree on what was checked, what changed or what is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.model.change import Onset
+from bot.model.diagnosis import Correlation, CorrelationResult, RankedCause, Separator
+from bot.model.finding import Finding, Status, worst
+from bot.model.investigation import Investigation, Progress, State, StepState
+from bot.render.clean import one_line
+from bot.render.phrases import count
+
+MATCHES = frozenset({CorrelationResult.MATCH, CorrelationResult.MATCH_AFTER_WIDENING})
+TROUBLE = frozenset({Status.PROBLEM, Status.ERROR})
+TOP_CAUSES = 3
+
+# Probes that look at each address; their findings' subjects are the addresses.
+_PER_ADDRESS = frozenset({"tcp-connect", "tls-handshake", "apiserver-health", "apiserver-auth"})
+
+
+class Phase(StrEnum):
+    """Where an investigation is, as a reader sees it."""
+
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    CONCLUDED = "concluded"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+
+def phase(investigation: Investigation) -> Phase:
+    """The phase; a conclusion stays one when the investigation is closed as completed."""
+    if investigation.state is State.CLOSED and investigation.closed is not None:
+        reason = investigation.closed.reason
+        return Phase(reason) if reason in (Phase.CANCELLED, Phase.FAILED, Phase.SUPERSEDED) else Phase.CONCLUDED
+    if investigation.state is State.RUNNING:
+        return Phase.CANCELLING if investigation.cancel_requested_by else Phase.RUNNING
+    return Phase.CONCLUDED
+
+
+def is_over(investigation: Investigation) -> bool:
+    """Whether nothing will run any more in this round."""
+    return phase(investigation) not in (Phase.RUNNING, Phase.CANCELLING)
+
+
+def round_number(investigation: Investigation) -> int:
+    """The round that is shown: the first one also before it has begun."""
+    return max(investigation.round, 1)
+
+
+def started_by(investigation: Investigation) -> tuple[str, str | None]:
+    """Who asked: an id and, where known, a name."""
+    trigger = investigation.opened.trigger
+    return trigger.who, trigger.name
+
+
+def cancelled_by(investigation: Investigation) -> str:
+    closed = investigation.closed
+    return (closed.by if closed and closed.by else "") or investigation.cancel_requested_by or "nobody known"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One step as the step list shows it. ``status`` is None while it waits or runs; ``needs_person`` marks manual ones."""
+
+    number: int
+    step: StepState
+    status: Status | None
+
+    @property
+    def title(self) -> str:
+        return self.step.plan.title
+
+    @property
+    def needs_person(self) -> bool:
+        return self.step.plan.probe is None
+
+    @property
+    def sentence(self) -> str:
+        """The step's own sentence; failing that its worst finding's; for a step that never ran, that."""
+        if self.step.sentence:
+            return self.step.sentence
+        if self.step.findings:
+            return next(finding.sentence for finding in self.step.findings if finding.status is self.status)
+        if self.needs_person:
+            return self.step.plan.manual or "needs a person"
+        return "It was not run." if self.status is not None else ""
+
+
+def step_lines(investigation: Investigation) -> list[Line]:
+    """Every step of the round in the playbook's order, numbered."""
+    over = is_over(investigation)
+    return [
+        Line(number=number, step=step, status=_ending(step, over=over))
+        for number, step in enumerate(investigation.steps, start=1)
+    ]
+
+
+def _ending(step: StepState, *, over: bool) -> Status | None:
+    if step.progress is Progress.FINISHED:
+        return step.status or worst([finding.status for finding in step.findings])
+    return worst([finding.status for finding in step.findings]) if over else None
+
+
+def progress(investigation: Investigation) -> str:
+    """``4 of 8 steps done, 1 problem``."""
+    listed = step_lines(investigation)
+    done = sum(line.status is not None for line in listed)
+    problems = sum(line.status is Status.PROBLEM for line in listed)
+    text = f"{done} of {count(len(listed), 'step')} done"
+    return f"{text}, {count(problems, 'problem')}" if problems else text
+
+
+def addresses(investigation: Investigation) -> list[str]:
+    """The addresses under test that are known so far, in the order they were seen."""
+    cells = investigation.triage.cells if investigation.triage else ()
+    seen = [finding.subject for finding in investigation.findings if finding.probe in _PER_ADDRESS]
+    return list(dict.fromkeys([*(cell.address for cell in cells if cell.layer.value != "name"), *seen]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unchecked:
+    """One thing that was not looked at: why, what would make it checkable, and the command to run by hand."""
+
+    label: str
+    why: str
+    todo: str | None = None
+    run: str | None = None
+    needs_person: bool = False
+
+
+def unchecked(investigation: Investigation) -> list[Unchecked]:
+    """Everything that was not checked: steps for a person, steps and subjects that could not be looked at, and what the
+    diagnosis says besides. The same reason for many subjects is said once."""
+    items = [item for line in step_lines(investigation) for item in _unchecked_of(line)]
+    diagnosis = investigation.diagnosis
+    known = " ".join(one_line(f"{item.label} {item.why}") for item in items)
+    named = [one_line(line.title) for line in step_lines(investigation)]
+    others = [one_line(text) for text in (diagnosis.not_checked if diagnosis else ())]
+    new = [text for text in others if text not in known and not any(title in text for title in named)]
+    return items + [Unchecked(label="", why=text) for text in new]
+
+
+def _unchecked_of(line: Line) -> Iterable[Unchecked]:
+    label = f"{line.number}. {line.title}"
+    plan = line.step.plan
+    looked_for = [finding for finding in line.step.findings if finding.status is Status.NOT_CHECKED]
+    if line.status is Status.NOT_CHECKED and not looked_for:
+        yield Unchecked(label=label, why=line.sentence, run=plan.run, needs_person=line.needs_person)
+    reasons: dict[tuple[str, str | None], list[Finding]] = {}
+    for finding in looked_for:
+        reasons.setdefault((finding.sentence, finding.todo), []).append(finding)
+    for index, ((why, todo), _) in enumerate(reasons.items()):
+        yield Unchecked(label=label, why=why, todo=todo, run=plan.run if index == 0 else None)
+
+
+def changed(investigation: Investigation) -> str:
+    """What changed, in one sentence. That nothing did is a finding; that nothing is recorded is none."""
+    evaluated = investigation.correlations
+    found = matching(investigation)
+    if found:
+        return " ".join(item.sentence for item in found)
+    if not evaluated:
+        return ""
+    blind = sum(item.result is CorrelationResult.NOT_CHECKED for item in evaluated)
+    if blind == len(evaluated):
+        return f"not known: none of {count(blind, 'diagnosis line')} could be checked"
+    looked = count(len(evaluated) - blind, "diagnosis line")
+    rest = f"; {blind} more could not be checked" if blind else ""
+    return f"no recorded change fits the onset ({looked} checked{rest})"
+
+
+def matching(investigation: Investigation) -> list[Correlation]:
+    return [item for item in investigation.correlations if item.result in MATCHES]
+
+
+def onset(investigation: Investigation) -> Onset | None:
+    diagnosis = investigation.diagnosis
+    return diagnosis.onset if diagnosis and diagnosis.onset else investigation.onset
+
+
+def leaders(investigation: Investigation) -> list[RankedCause]:
+    """The best-supported cause and those tied with it, best first. Empty when no cause is named."""
+    causes = investigation.diagnosis.causes if investigation.diagnosis else ()
+    if not causes:
+        return []
+    tied = {causes[0].id, *causes[0].tied_with}
+    return [cause for cause in causes if cause.id in tied]
+
+
+def separators(causes: Iterable[RankedCause]) -> list[Separator]:
+    """The checks that would break the tie, each once."""
+    return list({(item.check, item.run): item for cause in causes if (item := cause.separator)}.values())
+
+
+def titles(ids: Iterable[str], causes: Iterable[RankedCause]) -> str:
+    """Causes by title where known: ``A, B or C`` reads better than three ids."""
+    known = {cause.id: cause.title for cause in causes}
+    return ", ".join(known.get(name, name.replace("-", " ")) for name in ids)

@@ -1,0 +1,243 @@
+"""The root message: the one that everybody sees and few open the thread of. It says where things are, in emoji and word,
+how far one gets at each address, what is known of the cause, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from bot.model.diagnosis import Diagnosis, Verdict
+from bot.model.finding import Status
+from bot.model.investigation import Investigation, Progress
+from bot.model.message import Message
+from bot.render import phrases, story
+from bot.render.clean import shorten
+from bot.render.grid import grid
+from bot.render.slack_message import message
+from bot.render.slack_text import (
+    Draft,
+    Markup,
+    actions,
+    button,
+    context,
+    cost,
+    date,
+    escape,
+    fmt,
+    header,
+    lines,
+    person,
+    preformatted,
+    section,
+)
+from bot.render.story import Line, Phase
+
+CANCEL = "apidown.cancel"
+RERUN = "apidown.rerun"
+
+# Slack's bound on a button's value; a cluster's name that does not fit gets no buttons.
+_VALUE_LIMIT = 2_000
+# While it runs, the shown age moves in these steps, so that an unchanged state is not edited every second.
+_AGE_STEP_S = 30
+
+STATUS_EMOJI = {
+    Status.OK: Markup(":white_check_mark:"),
+    Status.PROBLEM: Markup(":x:"),
+    Status.INCONCLUSIVE: Markup(":warning:"),
+    Status.NOT_CHECKED: Markup(":grey_question:"),
+    Status.NOT_APPLICABLE: Markup(":fast_forward:"),
+    Status.ERROR: Markup(":boom:"),
+}
+VERDICT_EMOJI = {
+    Verdict.CAUSE: Markup(":x:"),
+    Verdict.HEALTHY: Markup(":white_check_mark:"),
+    Verdict.INCONCLUSIVE: Markup(":grey_question:"),
+}
+
+
+def root(investigation: Investigation, now: datetime) -> Message:
+    """The root as it should be now."""
+    phase = story.phase(investigation)
+    over = story.is_over(investigation)
+    drafts = [
+        header(f"API server investigation: {investigation.ref.cluster}"),
+        section(_state(investigation, phase, now)),
+        *_verdict(investigation),
+        *_where(investigation),
+        section(lines(step_line(line) for line in story.step_lines(investigation))),
+        context(_footer(investigation)),
+        *_buttons(investigation, phase),
+    ]
+    return message("root", fallback(investigation, phase), drafts, terminal=over)
+
+
+def step_line(line: Line) -> Markup:
+    """``:white_check_mark: 1. Name resolves - ok``; what is wrong or missing is said beside it, shortly."""
+    title = shorten(line.title, 90)
+    if line.status is None:
+        running = line.step.progress is Progress.RUNNING
+        emoji = Markup(":hourglass_flowing_sand:" if running else ":white_circle:")
+        return fmt("{} {}. {} - {}", emoji, line.number, title, "running" if running else "waiting")
+    if line.needs_person and line.status is Status.NOT_CHECKED:
+        return fmt(":raised_hand: {}. {} - needs a person", line.number, title)
+    word = phrases.STATUS_WORDS[line.status]
+    said = f"{word}: {shorten(line.sentence, 110)}" if line.status in story.TROUBLE and line.sentence else word
+    return fmt("{} {}. {} - {}", STATUS_EMOJI[line.status], line.number, title, said)
+
+
+def verdict_line(diagnosis: Diagnosis) -> Markup:
+    """``*Verdict:* The API server is not running (high confidence)``, with its emoji."""
+    emoji, word = VERDICT_EMOJI[diagnosis.verdict], phrases.VERDICT_WORDS[diagnosis.verdict]
+    return fmt("{} *{}:* {}{}", emoji, word, shorten(diagnosis.headline, 400), _confidence(diagnosis))
+
+
+def said_by(who: str, name: str | None = None) -> Markup:
+    """A person in a fallback text, where a mention would ring their phone."""
+    return escape(name or who)
+
+
+def fallback(investigation: Investigation, phase: Phase) -> Markup:
+    """What notifications and screen readers say: the state by itself."""
+    cluster = shorten(investigation.ref.cluster, 120)
+    diagnosis = investigation.diagnosis
+    if phase is Phase.CANCELLED:
+        text = fmt("API server of {}: cancelled by {}", cluster, said_by(story.cancelled_by(investigation)))
+        return fmt("{}. {}", text, _spoken(diagnosis)) if diagnosis else fmt("{} before there was a verdict", text)
+    if phase in (Phase.FAILED, Phase.SUPERSEDED):
+        return fmt("API server of {}: the investigation ended without a verdict ({})", cluster, phase.value)
+    if diagnosis is not None:
+        return fmt("API server of {}: {}. {}", cluster, _spoken(diagnosis), story.progress(investigation))
+    if phase is Phase.CANCELLING:
+        return fmt("API server of {}: cancelling, {}", cluster, story.progress(investigation))
+    said = investigation.triage.sentence if investigation.triage else ""
+    text = fmt("API server of {}: investigating, {}", cluster, story.progress(investigation))
+    return fmt("{}. {}", text, shorten(said, 600)) if said else text
+
+
+def _spoken(diagnosis: Diagnosis) -> Markup:
+    word = phrases.VERDICT_WORDS[diagnosis.verdict].lower()
+    return fmt("{}: {}{}", word, shorten(diagnosis.headline, 600), _confidence(diagnosis))
+
+
+def _confidence(diagnosis: Diagnosis) -> str:
+    if diagnosis.verdict is not Verdict.CAUSE or not diagnosis.causes:
+        return ""
+    return f" ({phrases.confidence(diagnosis.causes[0].confidence)})"
+
+
+def _state(investigation: Investigation, phase: Phase, now: datetime) -> Markup:
+    diagnosis = investigation.diagnosis
+    done = story.progress(investigation)
+    said = [] if diagnosis is None else [verdict_line(diagnosis)]
+    if phase is Phase.RUNNING:
+        said.insert(0, fmt(":hourglass_flowing_sand: *Running* - {}{}", done, _age(investigation, now)))
+    elif phase is Phase.CANCELLING:
+        who = person(investigation.cancel_requested_by or "")
+        said.insert(0, fmt(":hourglass_flowing_sand: *Cancelling*, asked for by {} - {}", who, done))
+    elif phase is Phase.CANCELLED:
+        who = person(story.cancelled_by(investigation))
+        said.insert(0, fmt(":no_entry_sign: *Cancelled* by {} - {}. What was found so far stays in the thread.", who, done))
+        if diagnosis is None:
+            said.append(Markup("There is no verdict."))
+    elif phase is Phase.FAILED:
+        said.insert(0, fmt(":boom: *Failed* - {}. This is a defect of apidown and says nothing of the cluster.", done))
+    elif phase is Phase.SUPERSEDED:
+        said.insert(0, fmt(":fast_forward: *Superseded* by a newer investigation - {}", done))
+    elif diagnosis is None:
+        said.insert(0, fmt(":grey_question: *Inconclusive* - {}. This is not an all-clear.", done))
+    else:
+        took = f" in {phrases.duration(investigation.concluded.duration_s)}" if investigation.concluded else ""
+        said.append(fmt("{}{}", done, took))
+    return lines(said)
+
+
+def _age(investigation: Investigation, now: datetime) -> str:
+    started = investigation.round_started_at or investigation.opened_at
+    age = int(max((now - started).total_seconds(), 0)) // _AGE_STEP_S * _AGE_STEP_S
+    return f", for {phrases.duration(age)}" if age else ""
+
+
+def _where(investigation: Investigation) -> Iterator[Draft]:
+    """The triage sentence, and the grid under it. Before anything is known: what is being asked, of whom."""
+    if investigation.triage is not None:
+        yield section(fmt("*Where:* {}", shorten(investigation.triage.sentence, 600)))
+    drawn = grid(investigation, width=90)
+    if drawn:
+        yield preformatted(drawn)
+    elif not story.is_over(investigation):
+        yield section(
+            fmt("Asking {}: name, TCP, TLS, HTTP and credentials, at each address.", investigation.opened.cluster.target.url)
+        )
+
+
+def _verdict(investigation: Investigation) -> Iterator[Draft]:
+    """What an on-call engineer needs without opening the thread: since when, what changed, what next, what is unknown."""
+    diagnosis = investigation.diagnosis
+    if diagnosis is None:
+        return
+    facts = [
+        Markup(phrases.NOT_AN_ALL_CLEAR) if diagnosis.verdict is Verdict.INCONCLUSIVE else Markup(""),
+        tie_line(investigation),
+    ]
+    onset = story.onset(investigation)
+    if onset is not None and diagnosis.verdict is not Verdict.HEALTHY:
+        facts.append(fmt("*Since:* {}", phrases.since(onset)))
+    changed = story.changed(investigation)
+    if changed and diagnosis.verdict is not Verdict.HEALTHY:
+        facts.append(fmt("*Changed:* {}", shorten(changed, 500)))
+    if diagnosis.still_running:
+        facts.append(fmt("*Still running:* {}", shorten(", ".join(diagnosis.still_running), 300)))
+    facts.append(_unchecked_line(investigation))
+    yield section(lines(facts))
+    named = story.leaders(investigation)
+    if named and named[0].next:
+        yield section(Markup("*Do next* (you run it; this bot changes nothing):"))
+        yield preformatted("\n".join(named[0].next[:2]))
+
+
+def tie_line(investigation: Investigation) -> Markup:
+    """Names what cannot be told apart, where it cannot."""
+    named = story.leaders(investigation)
+    if len(named) < 2:
+        return Markup("")
+    return fmt("*Cannot be told apart from here:* {}", shorten("; ".join(cause.title for cause in named), 500))
+
+
+def _unchecked_line(investigation: Investigation) -> Markup:
+    items = story.unchecked(investigation)
+    if not items:
+        return Markup("")
+    shown = "; ".join(shorten(item.label or item.why, 80) for item in items[:4])
+    more = f" and {len(items) - 4} more, in the thread" if len(items) > 4 else ""
+    return fmt("*Not checked:* {}{}", shown, more)
+
+
+def _footer(investigation: Investigation) -> Markup:
+    opened = investigation.opened
+    parts = [
+        fmt("{}", investigation.ref.id),
+        fmt("asked for by {}", person(*map(_bounded, story.started_by(investigation)))),
+        date(investigation.opened_at),
+        fmt("{}", shorten(opened.cluster.target.url, 200)),
+        Markup("read-only"),
+    ]
+    if investigation.round > 1:
+        parts.insert(1, fmt("round {}", investigation.round))
+    if investigation.joined:
+        parts.append(fmt("asked for {} more", phrases.count(len(investigation.joined), "time")))
+    return Markup(" | ".join(parts))
+
+
+def _bounded(name: str | None) -> str:
+    return shorten(name or "", 80)
+
+
+def _buttons(investigation: Investigation, phase: Phase) -> Iterator[Draft]:
+    value = f"{investigation.ref.cluster}|{investigation.ref.id}"
+    if cost(value) > _VALUE_LIMIT or phase is Phase.CANCELLING:
+        return
+    if phase is Phase.RUNNING:
+        question = ("Cancel this investigation?", "What was found so far stays in the thread.", "Cancel it", "Keep running")
+        yield actions(button("Cancel", action_id=CANCEL, value=value, style="danger", confirm=question))
+    else:
+        yield actions(button("Re-run", action_id=RERUN, value=value, style="primary"))

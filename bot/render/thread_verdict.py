@@ -1,0 +1,133 @@
+"""The verdict in the thread: the best-supported causes with their evidence for, against and missing, ties shown as ties,
+and what to do next as commands. It is broadcast once; a revision edits it and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bot.ids import event_id
+from bot.model.diagnosis import Diagnosis, RankedCause, Verdict
+from bot.model.events import EventType
+from bot.model.investigation import Investigation
+from bot.model.message import Message
+from bot.render import phrases, story
+from bot.render.clean import one_line, shorten
+from bot.render.slack_message import message
+from bot.render.slack_text import Draft, Markup, context, date, fmt, header, lines, preformatted, section
+from bot.render.thread_root import tie_line, verdict_line
+
+_SHOWN = 5
+
+
+def verdict(investigation: Investigation, diagnosis: Diagnosis) -> Message:
+    """``verdict/<round>``."""
+    number = story.round_number(investigation)
+    word = phrases.VERDICT_WORDS[diagnosis.verdict]
+    revised = "Revised. " if diagnosis.revision > 1 else ""
+    sure = phrases.confidence(diagnosis.causes[0].confidence) if _names_cause(diagnosis) else ""
+    text = fmt("{}{} for {}: {}", revised, word, shorten(investigation.ref.cluster, 120), shorten(diagnosis.headline, 600))
+    drafts = [
+        header(f"{word}: {shorten(diagnosis.headline, 130)}"),
+        section(_summary(investigation, diagnosis)),
+        *(section(_cause(place, cause)) for place, cause in enumerate(diagnosis.causes[: story.TOP_CAUSES], start=1)),
+        *_what_next(investigation),
+        section(_not_checked(investigation)),
+        context(_footer(investigation, diagnosis)),
+    ]
+    events = [event_id(EventType.DIAGNOSED, number, diagnosis.revision)]
+    spoken = fmt("{} ({})", text, sure) if sure else text
+    return message(f"verdict/{number}", spoken, drafts, broadcast=True, terminal=True, events=events)
+
+
+def _names_cause(diagnosis: Diagnosis) -> bool:
+    return diagnosis.verdict is Verdict.CAUSE and bool(diagnosis.causes)
+
+
+def _summary(investigation: Investigation, diagnosis: Diagnosis) -> Markup:
+    said = [verdict_line(diagnosis)]
+    if diagnosis.revision > 1:
+        said.append(fmt("_Revised as more evidence came in (revision {})._", diagnosis.revision))
+    named = story.leaders(investigation)
+    if diagnosis.verdict is Verdict.INCONCLUSIVE:
+        said.append(Markup(phrases.NOT_AN_ALL_CLEAR))
+    elif len(named) > 1:
+        said.append(tie_line(investigation))
+    elif named and diagnosis.verdict is Verdict.CAUSE:
+        said.append(fmt("*Best-supported cause:* {}", shorten(named[0].title, 300)))
+    onset = story.onset(investigation)
+    if onset is not None and diagnosis.verdict is not Verdict.HEALTHY:
+        said.append(fmt("*Since:* {}", phrases.since(onset)))
+    changed = story.changed(investigation)
+    if changed and diagnosis.verdict is not Verdict.HEALTHY:
+        said.append(fmt("*Changed:* {}", shorten(changed, 500)))
+    if diagnosis.still_running:
+        said.append(fmt("*Still running, and may revise this:* {}", shorten(", ".join(diagnosis.still_running), 300)))
+    return lines(said)
+
+
+def _cause(place: int, cause: RankedCause) -> Markup:
+    head = fmt("*{}. {}* - {}, {}", place, shorten(cause.title, 200), phrases.confidence(cause.confidence), cause.domain.value)
+    return lines(
+        [
+            head,
+            fmt("{}", shorten(cause.sentence, 400)),
+            *_evidence("For", cause.evidence_for, "nothing seen"),
+            *_evidence("Against", cause.evidence_against, "nothing seen"),
+            *_evidence("Not checked", cause.unchecked, ""),
+        ]
+    )
+
+
+def _evidence(label: str, said: Sequence[str], none: str) -> Iterator[Markup]:
+    if not said:
+        if none:
+            yield fmt("*{}:* {}", label, none)
+        return
+    yield fmt("*{}:*", label)
+    yield from (fmt("• {}", shorten(item, 200)) for item in said[:_SHOWN])
+    if len(said) > _SHOWN:
+        yield fmt("• and {} more", len(said) - _SHOWN)
+
+
+def what_next(investigation: Investigation) -> list[str]:
+    """What to do, ready to paste: first the checks that break a tie, then each leading cause's own next steps."""
+    named = story.leaders(investigation)
+    diagnosis = investigation.diagnosis
+    rows: list[str] = []
+    for check in story.separators(named):
+        between = story.titles(check.between, diagnosis.causes if diagnosis else ())
+        rows += [f"# tells apart: {one_line(between)}", f"# {one_line(check.check)}", *([check.run] if check.run else []), ""]
+    for cause in named[: story.TOP_CAUSES]:
+        if cause.next:
+            rows += [*([f"# if it is this: {one_line(cause.title)}"] if len(named) > 1 else []), *cause.next, ""]
+    return rows[:-1]
+
+
+def _what_next(investigation: Investigation) -> Iterator[Draft]:
+    rows = what_next(investigation)
+    if not rows:
+        return
+    tied = len(story.leaders(investigation)) > 1 and story.separators(story.leaders(investigation))
+    words = "*The check that separates them, then what to do*" if tied else "*Do next*"
+    yield section(Markup(words + " (you run it; this bot changes nothing):"))
+    yield preformatted("\n".join(rows))
+
+
+def _not_checked(investigation: Investigation) -> Markup:
+    items = story.unchecked(investigation)
+    if not items:
+        return Markup("")
+    shown = [fmt("• {}", shorten(item.label or item.why, 120)) for item in items[:10]]
+    more = [fmt("• and {} more", len(items) - 10)] if len(items) > 10 else []
+    return lines([Markup(":grey_question: *Not checked* (what would make it checkable is above in the thread):"), *shown, *more])
+
+
+def _footer(investigation: Investigation, diagnosis: Diagnosis) -> Markup:
+    others = len(diagnosis.causes) - story.TOP_CAUSES
+    parts = [fmt("{}", investigation.ref.id)]
+    if investigation.diagnosed_at is not None:
+        parts.append(date(investigation.diagnosed_at))
+    if others > 0:
+        parts.append(fmt("{} with less support not shown", phrases.count(others, "further cause")))
+    parts.append(Markup("final for this round" if diagnosis.final else "first verdict, not final"))
+    return Markup(" | ".join(parts))
