@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from bot.model.finding import Finding, Status
-from bot.model.observation import Failure, Observation
 from bot.model.target import Endpoint
 from bot.probes._shared.addresses import over_addresses
-from bot.probes._shared.layers import proxy_connection
 from bot.probes._shared.words import took
 from bot.registry import NoParams, ProbeContext, probe
 
@@ -23,6 +21,7 @@ _SENTENCES = {
     "host-unreachable": "No route leads to the host of {place}: that is known after {took}.",
     "network-unreachable": "No route leads from here to the network of {place}.",
     "connection-reset": "{place} resets the connection while it is being made.",
+    "proxy-failed": "The proxy in front of {place} does not connect to it: {raw}.",
     "local-failure": "This machine cannot open a connection to {place}: {raw}.",
     "deadline-capped": "{place} had not answered after {took}, when the round's time was over.",
 }
@@ -49,9 +48,6 @@ async def tcp_connect(ctx: ProbeContext, params: NoParams) -> AsyncGenerator[Fin
 
 
 async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
-    proxy = ctx.cluster.target.proxy_url
-    if proxy is not None:
-        return _proxied(ctx, place, await proxy_connection(ctx, proxy))
     seen = await ctx.network.connect(place.host, place.port)
     evidence = {"duration_s": seen.duration_s, "local_address": seen.local_address}
     if seen.reject is not None:
@@ -64,14 +60,3 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
     by, raw = evidence.get("offender", "something"), seen.raw_error or "no reason given"
     sentence = _SENTENCES[outcome].format(place=place, took=took(seen.duration_s), by=by, raw=raw)
     return ctx.finding(str(place), status, outcome, sentence, seen=seen, evidence=evidence)
-
-
-def _proxied(ctx: ProbeContext, place: Endpoint, seen: Observation) -> Finding:
-    if seen.ok:
-        sentence = f"The proxy in front of {place} accepts connections, in {took(seen.duration_s)}."
-        return ctx.finding(str(place), Status.OK, "connected", sentence, seen=seen, evidence={"via": "proxy"})
-    capped = seen.failure is Failure.DEADLINE_CAPPED
-    outcome, status = ("deadline-capped", Status.INCONCLUSIVE) if capped else ("proxy-failed", Status.PROBLEM)
-    reason = seen.failure.value if seen.failure else "failed"
-    sentence = f"The proxy in front of {place} does not accept connections: {reason}."
-    return ctx.finding(str(place), status, outcome, sentence, seen=seen, evidence={"via": "proxy", "failure": reason})

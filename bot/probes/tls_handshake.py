@@ -15,7 +15,7 @@ from bot.model.observation import Handshake
 from bot.model.target import Endpoint
 from bot.probes._shared import tls
 from bot.probes._shared.addresses import over_addresses
-from bot.probes._shared.layers import VERSION_PATH, normal_handshake, not_reached, through_proxy
+from bot.probes._shared.layers import VERSION_PATH, normal_handshake, not_reached
 from bot.registry import NoParams, ProbeContext, probe
 
 _SLOW_S = 1.0
@@ -38,13 +38,10 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
     if target.scheme == "http":
         sentence = f"{place} is configured as plain http, so there is no TLS to look at."
         return ctx.finding(str(place), Status.NOT_APPLICABLE, "plain-http-target", sentence)
-    if target.proxy_url is not None:
-        seen = tls.Seen(normal=await through_proxy(ctx, place))
-    else:
-        connection = await ctx.network.connect(place.host, place.port)
-        if connection.failure is not None:
-            return not_reached(ctx, place, connection.failure.value, connection)
-        seen = await _experiments(ctx, place)
+    connection = await ctx.network.connect(place.host, place.port)
+    if connection.failure is not None:
+        return not_reached(ctx, place, connection.failure.value, connection)
+    seen = await _experiments(ctx, place)
     if seen.normal.failure in tls.DATED:
         dated = await ctx.network.request(place.host, target, VERSION_PATH, verify=False)
         seen = seen.model_copy(update={"dated": dated})

@@ -30,7 +30,8 @@ async def over_addresses(
 ) -> AsyncGenerator[Finding, None]:
     """Looks at all addresses side by side and yields each finding when it is known, the quickest first.
 
-    ``nowhere`` is the outcome when the name gives no address; the name itself is ``dns-lookup``'s to judge.
+    One address's defect does not cost the others' findings: it is raised when they are out. ``nowhere`` is the outcome
+    when the name gives no address; the name itself is ``dns-lookup``'s to judge.
     """
     target = ctx.cluster.target
     found = await places(ctx)
@@ -38,10 +39,22 @@ async def over_addresses(
         subject = str(Endpoint(host=target.host, port=target.port))
         yield ctx.finding(subject, Status.NOT_APPLICABLE, nowhere, f"{target.host} has no address to connect to.")
         return
-    async with asyncio.TaskGroup() as group:
-        looks = [group.create_task(_look(look, ctx, place), name=f"{ctx.probe} {place}") for place in found]
-        for done in asyncio.as_completed(looks):
-            yield await done
+    # Not a TaskGroup: one that is open across a yield cancels the consumer's task when a child fails, and turns the
+    # closing of this generator into an exception group.
+    looks = [asyncio.create_task(_look(look, ctx, place), name=f"{ctx.probe} {place}") for place in found]
+    pending = set(looks)
+    try:
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if task.exception() is None:
+                    yield task.result()
+        for task in looks:
+            task.result()
+    finally:
+        for task in looks:
+            task.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
 
 
 async def _look(look: Callable[[ProbeContext, Endpoint], Awaitable[Finding]], ctx: ProbeContext, place: Endpoint) -> Finding:

@@ -5,12 +5,10 @@ A probe of an upper layer says ``not-reached`` where a lower one fails, so that 
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from bot.model.base import Json, Value
 from bot.model.finding import Finding, Status
-from bot.model.observation import CERTIFICATE_FAILURES, Connection, Failure, Handshake, Observation
-from bot.model.target import Endpoint, Target
+from bot.model.observation import CERTIFICATE_FAILURES, Failure, Handshake, Observation
+from bot.model.target import Endpoint
 from bot.registry import ProbeContext
 
 # Needs no rights, touches no storage, and every API server has it.
@@ -21,34 +19,6 @@ async def normal_handshake(ctx: ProbeContext, place: Endpoint) -> Handshake:
     """The handshake as clients do it; every probe asks in the same words, so that it is done once."""
     target = ctx.cluster.target
     return await ctx.network.handshake(place.host, place.port, server_name=target.server_name, ca_pem=target.ca_pem)
-
-
-async def proxy_connection(ctx: ProbeContext, proxy_url: str) -> Connection | Observation:
-    """A TCP connection to the proxy itself, or the failed lookup of its name."""
-    parts = urlsplit(proxy_url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    lookup = await ctx.network.lookup(parts.hostname or "")
-    if not lookup.addresses:
-        return lookup
-    return await ctx.network.connect(lookup.addresses[0], port)
-
-
-async def through_proxy(ctx: ProbeContext, place: Endpoint) -> Handshake:
-    """What one verified request through the proxy says of TLS: the proxy hides the rest."""
-    target = ctx.cluster.target
-    answer = await ctx.network.request(place.host, target, VERSION_PATH)
-    tls_failed = answer.failure is not None and not answer.failure.value.startswith(("http-", "not-http"))
-    return Handshake(
-        address=place.host,
-        port=place.port,
-        server_name=target.server_name,
-        started_at=answer.started_at,
-        duration_s=answer.duration_s,
-        failure=answer.failure if tls_failed else None,
-        raw_error=answer.raw_error,
-        capped=answer.capped,
-        verified=not tls_failed and answer.verified,
-    )
 
 
 class Peer(Value):
@@ -63,18 +33,12 @@ class Peer(Value):
 
 async def peer(ctx: ProbeContext, place: Endpoint) -> Peer:
     """Whether HTTP can be asked at this address, and whether what answers there has proved who it is."""
-    target = ctx.cluster.target
-    if target.proxy_url is not None:
-        return _judged(await through_proxy(ctx, place))
     connection = await ctx.network.connect(place.host, place.port)
     if not connection.ok:
         return Peer(obstacle=_name(connection), seen=connection)
-    if target.scheme == "http":
+    if ctx.cluster.target.scheme == "http":
         return Peer(flaw="plain-http", seen=connection)
-    return _judged(await normal_handshake(ctx, place))
-
-
-def _judged(seen: Handshake) -> Peer:
+    seen = await normal_handshake(ctx, place)
     if seen.failure in CERTIFICATE_FAILURES:
         return Peer(flaw=_name(seen), seen=seen)
     return Peer(verified=seen.verified, obstacle=_name(seen) if seen.failure else None, seen=seen)
@@ -90,9 +54,3 @@ def not_reached(ctx: ProbeContext, place: Endpoint, obstacle: str, seen: Observa
     return ctx.finding(
         str(place), Status.NOT_APPLICABLE, "not-reached", sentence, seen=seen, evidence={"below": obstacle, **(evidence or {})}
     )
-
-
-def server_command(target: Target, path: str) -> str:
-    """The command a person runs to ask the same thing without this program."""
-    trust = "--cacert ca.crt" if target.ca_pem else ""
-    return " ".join(f"curl -sS -m 10 {trust} {target.url}{path}".split())

@@ -201,8 +201,9 @@ def _same_name_other_key(chain: tuple[PresentedCertificate, ...], ca_pem: str | 
     except ValueError:
         return False
     top = chain[-1]
+    key = top.authority_key_id or (top.subject_key_id if top.subject == top.issuer else None)
     same_name = [one for one in ours if one.subject.rfc4514_string() == top.issuer]
-    return bool(same_name) and (top.authority_key_id is None or top.authority_key_id not in {_key_id(one) for one in same_name})
+    return bool(same_name) and key not in {_key_id(one) for one in same_name}
 
 
 def _key_id(certificate: x509.Certificate) -> str:

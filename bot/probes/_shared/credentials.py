@@ -1,0 +1,105 @@
+"""What answers with and without credentials mean, together with what the credentials say of themselves."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from bot.model.base import Json, Value
+from bot.model.finding import Status
+from bot.model.observation import Failure, HttpAnswer
+from bot.probes._shared.http import parsed, shown
+from bot.probes._shared.words import ago, at
+
+OUTCOMES = {
+    "accepted": "the server accepts the credentials",
+    "credentials-rejected": "the server answers without the credentials and rejects them (401)",
+    "client-certificate-expired": "the server rejects our client certificate, which has expired",
+    "token-expired": "the server rejects our token, which has expired",
+    "authentication-refused": "the server answers 401 with and without credentials, so theirs is not the only possible fault",
+    "permission-denied": "the server knows who we are and does not allow it (403)",
+    "no-credentials": "no credentials are configured for this cluster",
+    "credentials-unavailable": "the configured credentials cannot be had: a file is missing, or the plugin fails",
+    "unverified-peer": "the peer's certificate does not verify, so credentials are withheld",
+    "deadline-capped": "the round's time was over before an answer could be expected",
+    "not-reached": "a layer below fails at this address, or HTTP is not answered",
+}
+STATUS = {
+    "accepted": Status.OK,
+    "authentication-refused": Status.INCONCLUSIVE,
+    "deadline-capped": Status.INCONCLUSIVE,
+    "not-reached": Status.NOT_APPLICABLE,
+}
+_USER = re.compile(r'[Uu]ser "([^"]*)"')
+_ANONYMOUS = "system:anonymous"
+
+
+class Tried(Value):
+    """Two answers with credentials, one without, and what the credentials are."""
+
+    asked: HttpAnswer
+    live: HttpAnswer
+    without: HttpAnswer
+    about: Json
+
+
+def judge(tried: Tried, now: datetime) -> tuple[str, str]:
+    """The outcome and what is said of the address."""
+    asked, live = tried.asked, tried.live
+    if 401 in (asked.status, live.status):
+        return _rejected(tried, now)
+    if asked.status == 403:
+        user = user_of(asked)
+        if user == _ANONYMOUS:
+            return "credentials-rejected", "takes us for system:anonymous: it does not use the credentials"
+        return "permission-denied", f"knows us as {user or 'a user'} and does not allow GET {asked.path}"
+    if asked.status is not None and asked.status < 400:
+        return "accepted", "accepts the credentials"
+    # Authentication comes before the answer, so any answer but 401 means that it went well.
+    if asked.status is not None or live.status is not None:
+        code = asked.status or live.status
+        return "accepted", f"does not reject the credentials, although it answers with {code}"
+    if Failure.DEADLINE_CAPPED in (asked.failure, live.failure):
+        return "deadline-capped", "had not answered a request with credentials when the round's time was over"
+    return "not-reached", f"does not answer a request with credentials: {shown(asked)}"
+
+
+def _rejected(tried: Tried, now: datetime) -> tuple[str, str]:
+    expired = moment(tried.about, "not_after")
+    if expired is not None and expired < now:
+        certificate = tried.about.get("kind") == "client-certificate"
+        outcome, noun = ("client-certificate-expired", "client certificate") if certificate else ("token-expired", "token")
+        return outcome, f"rejects our {noun} (401): it expired {ago(now - expired)} ago, at {at(expired)}"
+    begins = moment(tried.about, "not_before")
+    early = f"; they are valid from {at(begins)} only" if begins is not None and begins > now else ""
+    if tried.without.status is None or tried.without.status == 401:
+        return "authentication-refused", f"answers 401 with our credentials, and no better without{early}"
+    return "credentials-rejected", f"rejects our credentials (401) and answers without them ({tried.without.status}){early}"
+
+
+def user_of(answer: HttpAnswer) -> str | None:
+    """The user a 403 names."""
+    found = _USER.search(str(parsed(answer).get("message", "")))
+    return found.group(1) if found else None
+
+
+def moment(about: Json, key: str) -> datetime | None:
+    """A date of the credentials' own, if they tell it."""
+    text = about.get(key)
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
+
+
+def evidence(tried: Tried) -> Json:
+    """The answers' codes, who the server takes us for, and what the credentials are."""
+    return {
+        "with_credentials": shown(tried.asked),
+        "livez_with_credentials": shown(tried.live),
+        "without_credentials": shown(tried.without),
+        "path": tried.asked.path,
+        "user": user_of(tried.asked),
+        "credentials": tried.about,
+    }

@@ -1,0 +1,63 @@
+"""The API server accepts the credentials that apidown is configured with.
+
+Seven faults of credentials give the same 401, so the answer is compared with one without credentials, and the
+certificate's or token's own dates are read. `path` is asked with credentials: every authenticated client may read the
+default, and it needs no storage. Credentials are sent to a configured cluster's verified peer only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from bot.errors import Unavailable
+from bot.model.base import Value
+from bot.model.finding import Finding, Status
+from bot.model.target import Endpoint
+from bot.probes._shared import credentials as own
+from bot.probes._shared import http
+from bot.probes._shared.addresses import over_addresses
+from bot.probes._shared.layers import VERSION_PATH, not_reached, peer
+from bot.registry import ProbeContext, probe
+
+
+class Params(Value):
+    """``path``: what is asked with credentials."""
+
+    path: str = "/api"
+
+
+@probe(params=Params, outcomes=own.OUTCOMES)
+async def apiserver_auth(ctx: ProbeContext, params: Params) -> AsyncGenerator[Finding, None]:
+    async def look(ctx: ProbeContext, place: Endpoint) -> Finding:
+        return await _look(ctx, place, params.path)
+
+    async for finding in over_addresses(ctx, look):
+        yield finding
+
+
+async def _look(ctx: ProbeContext, place: Endpoint, path: str) -> Finding:
+    if ctx.credentials is None or not ctx.cluster.configured:
+        todo = f"Configure credentials for cluster {ctx.cluster.name}; they are never sent to a bare URL."
+        says = "No credentials are configured, so none are tried."
+        return ctx.finding(str(place), Status.NOT_CHECKED, "no-credentials", says, todo=todo)
+    below = await peer(ctx, place)
+    if below.obstacle is not None:
+        return not_reached(ctx, place, below.obstacle, below.seen)
+    if not below.verified:
+        says = f"Credentials are withheld from {place}, because it is not verified ({below.flaw})."
+        todo = "Repair what tls-handshake reports first."
+        return ctx.finding(str(place), Status.NOT_CHECKED, "unverified-peer", says, seen=below.seen, todo=todo)
+    try:
+        asked, live, without = await http.together(
+            http.ask(ctx, place, below, path, authenticated=True),
+            http.ask(ctx, place, below, http.LIVE_PATH, authenticated=True),
+            http.ask(ctx, place, below, VERSION_PATH, authenticated=False),
+        )
+    except Unavailable as error:
+        says = f"The configured credentials cannot be had: {error.what}."
+        todo = error.next or "Repair the credentials in the cluster's configuration."
+        return ctx.finding(str(place), Status.NOT_CHECKED, "credentials-unavailable", says, todo=todo, raw_error=str(error))
+    tried = own.Tried(asked=asked, live=live, without=without, about=ctx.credentials.describe())
+    outcome, says = own.judge(tried, ctx.clock.now())
+    status = own.STATUS.get(outcome, Status.PROBLEM)
+    return ctx.finding(str(place), status, outcome, f"{place} {says}.", seen=asked, evidence=own.evidence(tried))
