@@ -197,6 +197,8 @@ class Delivered(Value):
 
 
 class DeliveryFailed(Value):
+    """Data of ``delivery-failed``: one message that cannot be shown, or, when ``final``, nothing more in this round."""
+
     message: str
     error: str
     final: bool

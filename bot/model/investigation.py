@@ -18,6 +18,7 @@ from bot.model.events import (
     Concluded,
     CorrelationEvaluated,
     Delivered,
+    DeliveryFailed,
     DeliveryPlanned,
     Diagnosed,
     Event,
@@ -70,7 +71,7 @@ class StepState(Value):
 
 class Investigation(Value):
     """Everything that is known, at one point of the log. Steps, findings and correlations are the current round's;
-    ``messages`` are all that were posted, of every round."""
+    ``messages`` are all that were posted, of every round; ``undeliverable`` says why no more can be in this one."""
 
     ref: Ref
     opened: Opened
@@ -93,6 +94,7 @@ class Investigation(Value):
     rerun_requested_by: str | None = None
     messages: dict[str, Delivered] = {}
     planned: tuple[str, ...] = ()
+    undeliverable: str | None = None
     last_event_at: Moment
 
     @property
@@ -153,6 +155,8 @@ def _round_started(state: Investigation, event: Event) -> dict[str, Any]:
         "concluded": None,
         "rerun_requested_by": None,
         "joined_since_conclusion": False,
+        # The first round starts while the root is being posted: it does not undo that posting failed.
+        "undeliverable": state.undeliverable if event.round <= 1 else None,
     }
 
 
@@ -246,6 +250,11 @@ def _delivered(state: Investigation, event: Event) -> dict[str, Any]:
     return {"messages": {**state.messages, data.message: data}, "planned": planned}
 
 
+def _delivery_failed(state: Investigation, event: Event) -> dict[str, Any]:
+    data = DeliveryFailed.model_validate_json(_json(event))
+    return {"undeliverable": data.error} if data.final else {}
+
+
 _FOLDS: dict[str, Callable[[Investigation, Event], dict[str, Any]]] = {
     EventType.ROUND_STARTED: _round_started,
     EventType.PLAYBOOK_SELECTED: _playbook_selected,
@@ -264,4 +273,5 @@ _FOLDS: dict[str, Callable[[Investigation, Event], dict[str, Any]]] = {
     EventType.RERUN_REQUESTED: _rerun,
     EventType.DELIVERY_PLANNED: _planned,
     EventType.DELIVERED: _delivered,
+    EventType.DELIVERY_FAILED: _delivery_failed,
 }
