@@ -1,0 +1,29 @@
+"""This cluster's values, for the texts of causes: what a person copies must run as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.model.playbook import NextStep
+from bot.model.target import Cluster
+from bot.template import fill, fill_command
+
+
+def values_of(cluster: Cluster, *, address: str | None = None) -> dict[str, str]:
+    """The placeholders' values. ``address`` is the bare address under suspicion; without one it is the host."""
+    target = cluster.target
+    return {
+        "host": target.host,
+        "port": str(target.port),
+        "server": target.url,
+        "address": address or target.host,
+        "cluster": cluster.name,
+        "context": cluster.kubeconfig_context or cluster.name,
+        "namespace": "kube-system",
+    }
+
+
+def fill_step(step: NextStep, values: Mapping[str, str]) -> str:
+    """One next step as one line: what to do, then the command."""
+    say = fill(step.say, values)
+    return say if step.run is None else f"{say} Run: {fill_command(step.run, values)}"
