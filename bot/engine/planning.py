@@ -12,7 +12,7 @@ from bot.model.events import StepPlan
 from bot.model.playbook import Playbook, Step
 from bot.model.target import Cluster
 from bot.model.vantage import VantageKind
-from bot.playbook import fill
+from bot.template import fill, fill_command
 
 
 class Look(Value):
@@ -74,7 +74,7 @@ def _plan(step: Step, playbook: str, values: Mapping[str, str], *, where: str) -
         vantage=where,
         source=step.source,
         manual=None if step.manual is None else fill(step.manual, values),
-        run=None if step.run is None else fill(step.run, values),
+        run=None if step.run is None else fill_command(step.run, values),
     )
 
 

@@ -89,10 +89,12 @@ class Round:
 
     async def run(self, reason: str) -> None:
         """From ``round-started`` to ``concluded``."""
-        always = [playbook for playbook in self._library.playbooks.values() if playbook.always]
+        always = self._library.always
         ladder = [plan for playbook in always for plan in plan_steps(playbook, self._values)]
         looks = [look for playbook in always for look in plan_looks(playbook)]
-        await self._journal.write(EventType.ROUND_STARTED, data=RoundStarted(reason=reason, steps=tuple(ladder)))
+        await self._journal.write(
+            EventType.ROUND_STARTED, data=RoundStarted(reason=reason, server=self._access.cluster.target.url, steps=tuple(ladder))
+        )
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
             rounds = self._open_rounds(stack)
             runner = StepRunner(

@@ -117,9 +117,10 @@ class StepPlan(Value):
 
 
 class RoundStarted(Value):
-    """Data of ``round-started``: the steps known so far (the ladder's, plus the named playbook's)."""
+    """Data of ``round-started``: the ladder's steps, and the server URL as the cluster's files give it in this round."""
 
     reason: str
+    server: str | None = None
     steps: tuple[StepPlan, ...]
 
 

@@ -79,6 +79,7 @@ class Investigation(Value):
     state: State = State.RUNNING
     round: int = 0
     round_started_at: Moment | None = None
+    server: str | None = None
     steps: tuple[StepState, ...] = ()
     triage: Triage | None = None
     playbook: PlaybookSelected | None = None
@@ -147,6 +148,7 @@ def _round_started(state: Investigation, event: Event) -> dict[str, Any]:
         "state": State.RUNNING,
         "round": event.round,
         "round_started_at": event.at,
+        "server": data.server or state.server,
         "steps": tuple(StepState(plan=plan) for plan in data.steps),
         "triage": None,
         "playbook": None,

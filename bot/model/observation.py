@@ -110,7 +110,7 @@ class Handshake(Observation):
 
     ``verified`` is true only if the chain and the name were checked against the target's CA. When verification fails the
     chain is read by a second, unverified handshake, so ``chain`` is there to say why. ``client_certificate_requested``
-    is what API servers do and most middleboxes do not.
+    is what API servers do and most middleboxes do not; None when that was not seen.
     """
 
     address: str
@@ -123,6 +123,7 @@ class Handshake(Observation):
     chain: tuple[PresentedCertificate, ...] = ()
     max_segment: int | None = None
     bytes_received: int = 0
+    client_certificate_requested: bool | None = None
 
 
 class Plaintext(Observation):
