@@ -59,12 +59,14 @@ class Network(Protocol):
         ca_pem: str | None,
         alpn: tuple[str, ...] = ("h2", "http/1.1"),
         max_segment: int | None = None,
+        proxy_url: str | None = None,
     ) -> Handshake:
         """A verified handshake; when verification fails the chain is read by a second one, unverified, and the failure
-        says why the first failed. ``max_segment`` sets TCP_MAXSEG before the connect."""
+        says why the first failed. ``max_segment`` sets TCP_MAXSEG before the connect. With ``proxy_url`` the connection
+        is made by that HTTP proxy, and ``address`` may be a name, which the proxy resolves."""
         ...
 
-    async def plaintext(self, address: str, port: int) -> Plaintext: ...
+    async def plaintext(self, address: str, port: int, *, proxy_url: str | None = None) -> Plaintext: ...
 
     async def request(
         self,
@@ -75,8 +77,11 @@ class Network(Protocol):
         credentials: Credentials | None = None,
         verify: bool = True,
     ) -> HttpAnswer:
-        """GET ``path`` at this address, by the target's name. With ``verify`` False nothing but the request line and a
-        Host header is sent, and credentials are refused (ValueError): they go to verified peers only."""
+        """GET ``path``, below the target's own path, at this address and by the target's name; through the target's
+        proxy if it has one, and then ``address`` may be a name.
+
+        Credentials are refused (ValueError) with ``verify`` False and for a target without TLS: they go to verified
+        peers only. Raises Unavailable when the credentials themselves cannot be had."""
         ...
 
     def requests_made(self) -> int:
