@@ -33,6 +33,7 @@ class Params(Value):
         "resolver-failing": "the DNS server answers with a failure, or refuses",
         "resolver-timeout": "the DNS server does not answer in 2 s",
         "answers-differ": "this machine and the DNS server give different addresses: a hosts entry or an old cache",
+        "local-failure": "this machine cannot ask, for a reason of its own",
         "deadline-capped": "the round's time was over before an answer could be expected",
     },
 )

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
+from bot.model.base import Json
 from bot.model.finding import Finding, Status
+from bot.model.observation import Connection
 from bot.model.target import Endpoint
 from bot.probes._shared.addresses import over_addresses
+from bot.probes._shared.layers import reach
 from bot.probes._shared.words import took
 from bot.registry import NoParams, ProbeContext, probe
 
@@ -48,10 +51,11 @@ async def tcp_connect(ctx: ProbeContext, params: NoParams) -> AsyncGenerator[Fin
 
 
 async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
-    seen = await ctx.network.connect(place.host, place.port)
-    evidence = {"duration_s": seen.duration_s, "local_address": seen.local_address}
-    if seen.reject is not None:
-        evidence.update(seen.reject.model_dump())
+    seen = await reach(ctx, place)
+    evidence: Json = {"duration_s": seen.duration_s, "proxied": ctx.cluster.target.proxy_url is not None}
+    if isinstance(seen, Connection):
+        evidence["local_address"] = seen.local_address
+        evidence.update(seen.reject.model_dump() if seen.reject else {})
     if seen.ok:
         sentence = f"{place} accepts connections, in {took(seen.duration_s)}."
         return ctx.finding(str(place), Status.OK, "connected", sentence, seen=seen, evidence=evidence)

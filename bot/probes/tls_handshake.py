@@ -15,7 +15,7 @@ from bot.model.observation import Handshake
 from bot.model.target import Endpoint
 from bot.probes._shared import tls
 from bot.probes._shared.addresses import over_addresses
-from bot.probes._shared.layers import VERSION_PATH, normal_handshake, not_reached
+from bot.probes._shared.layers import VERSION_PATH, normal_handshake, not_reached, reach
 from bot.registry import NoParams, ProbeContext, probe
 
 _SLOW_S = 1.0
@@ -23,6 +23,7 @@ _SMALL_SEGMENT = 500
 _STATUS = {
     "verified": Status.OK,
     "deadline-capped": Status.INCONCLUSIVE,
+    "local-failure": Status.ERROR,
     "not-reached": Status.NOT_APPLICABLE,
 }
 
@@ -38,7 +39,7 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
     if target.scheme == "http":
         sentence = f"{place} is configured as plain http, so there is no TLS to look at."
         return ctx.finding(str(place), Status.NOT_APPLICABLE, "plain-http-target", sentence)
-    connection = await ctx.network.connect(place.host, place.port)
+    connection = await reach(ctx, place)
     if connection.failure is not None:
         return not_reached(ctx, place, connection.failure.value, connection)
     seen = await _experiments(ctx, place)
@@ -63,11 +64,19 @@ async def _experiments(ctx: ProbeContext, place: Endpoint) -> tls.Seen:
 
         def handshake(alpn: tuple[str, ...], segment: int | None) -> asyncio.Task[Handshake]:
             trial = ctx.network.handshake(
-                place.host, place.port, server_name=target.server_name, ca_pem=target.ca_pem, alpn=alpn, max_segment=segment
+                place.host,
+                place.port,
+                server_name=target.server_name,
+                ca_pem=target.ca_pem,
+                alpn=alpn,
+                max_segment=segment,
+                proxy_url=target.proxy_url,
             )
             return group.create_task(trial, name=f"handshake {place} alpn={alpn} segment={segment}")
 
-        plain = group.create_task(ctx.network.plaintext(place.host, place.port), name=f"plaintext {place}")
+        plain = group.create_task(
+            ctx.network.plaintext(place.host, place.port, proxy_url=target.proxy_url), name=f"plaintext {place}"
+        )
         small, bare = handshake(("h2", "http/1.1"), _SMALL_SEGMENT), handshake((), None)
         if (await normal).failure not in tls.EXPLAINABLE:
             for trial in (plain, small, bare):

@@ -48,6 +48,8 @@ def judge(tried: Tried, now: datetime) -> tuple[str, str]:
     asked, live = tried.asked, tried.live
     if 401 in (asked.status, live.status):
         return _rejected(tried, now)
+    if Failure.TLS_ALERT in (asked.failure, live.failure) and tried.without.status is not None:
+        return "credentials-rejected", "ends TLS when it sees our client certificate, and answers without it"
     if asked.status == 403:
         user = user_of(asked)
         if user == _ANONYMOUS:

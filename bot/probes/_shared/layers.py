@@ -14,11 +14,31 @@ from bot.registry import ProbeContext
 # Needs no rights, touches no storage, and every API server has it.
 VERSION_PATH = "/version"
 
+_OF_THE_PROXY = frozenset({Failure.PROXY_FAILED, Failure.LOCAL_FAILURE, Failure.DEADLINE_CAPPED})
+
 
 async def normal_handshake(ctx: ProbeContext, place: Endpoint) -> Handshake:
     """The handshake as clients do it; every probe asks in the same words, so that it is done once."""
     target = ctx.cluster.target
-    return await ctx.network.handshake(place.host, place.port, server_name=target.server_name, ca_pem=target.ca_pem)
+    return await ctx.network.handshake(
+        place.host, place.port, server_name=target.server_name, ca_pem=target.ca_pem, proxy_url=target.proxy_url
+    )
+
+
+async def reach(ctx: ProbeContext, place: Endpoint) -> Observation:
+    """The TCP connection. Behind a proxy it is the proxy's to make, and only a tunnel that is used shows whether it did;
+    what fails in the tunnel belongs to the layers above."""
+    target = ctx.cluster.target
+    if target.proxy_url is None:
+        return await ctx.network.connect(place.host, place.port)
+    used: Observation
+    if target.scheme == "http":
+        used = await ctx.network.plaintext(place.host, place.port, proxy_url=target.proxy_url)
+    else:
+        used = await normal_handshake(ctx, place)
+    if used.failure in _OF_THE_PROXY:
+        return used
+    return Observation(started_at=used.started_at, duration_s=used.duration_s)
 
 
 class Peer(Value):
@@ -33,7 +53,7 @@ class Peer(Value):
 
 async def peer(ctx: ProbeContext, place: Endpoint) -> Peer:
     """Whether HTTP can be asked at this address, and whether what answers there has proved who it is."""
-    connection = await ctx.network.connect(place.host, place.port)
+    connection = await reach(ctx, place)
     if not connection.ok:
         return Peer(obstacle=_name(connection), seen=connection)
     if ctx.cluster.target.scheme == "http":

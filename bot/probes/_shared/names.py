@@ -19,6 +19,7 @@ _SENTENCES = {
     "name-has-no-address": "The name {host} exists and has no address.",
     "resolver-failing": "The DNS server answers the question for {host} with a failure.",
     "resolver-timeout": "The DNS server does not answer the question for {host}.",
+    "local-failure": "This machine cannot look {host} up, for a reason of its own.",
     "deadline-capped": "The round's time was over before {host} could be resolved.",
 }
 
@@ -53,7 +54,7 @@ def judge(host: str, system: Lookup, direct: Lookup | None) -> tuple[Status, str
     exact = direct if direct is not None and direct.failure not in (None, Failure.DEADLINE_CAPPED) else system
     cause = exact.failure if system.failure in _VAGUE else system.failure
     outcome = cause.value if cause is not None and cause.value in _SENTENCES else "resolver-failing"
-    status = Status.INCONCLUSIVE if outcome == "deadline-capped" else Status.PROBLEM
+    status = {"deadline-capped": Status.INCONCLUSIVE, "local-failure": Status.ERROR}.get(outcome, Status.PROBLEM)
     return status, outcome, _SENTENCES[outcome].format(host=host)
 
 

@@ -36,6 +36,7 @@ EXPLAINABLE = frozenset(
         Failure.CERTIFICATE_UNKNOWN_AUTHORITY,
     }
 )
+_UNANSWERED = frozenset({None, Failure.HTTP_TIMEOUT, Failure.HTTP_CLOSED, Failure.HTTP_RESET})
 DATED = frozenset({Failure.CERTIFICATE_EXPIRED, Failure.CERTIFICATE_NOT_YET_VALID})
 
 
@@ -58,6 +59,7 @@ OUTCOMES = {
     "tls-alert": "the server refuses the handshake with an alert",
     "not-tls": "what answers does not speak TLS",
     "plain-http-target": "the server is configured with plain http",
+    "local-failure": "this machine cannot try: the configured CA bundle or name cannot be used",
     "deadline-capped": "the round's time was over before an answer could be expected",
     "not-reached": "the layer below fails at this address",
 }
@@ -93,6 +95,10 @@ def judge(seen: Seen, target: Target, now: datetime) -> Verdict:
         return Verdict(outcome="not-tls", says="answers, but not with TLS")
     if normal.failure is Failure.DEADLINE_CAPPED:
         return Verdict(outcome="deadline-capped", says="had not finished the TLS handshake when the round's time was over")
+    if normal.failure is Failure.LOCAL_FAILURE:
+        return Verdict(
+            outcome="local-failure", says=f"cannot be verified by this machine: {normal.raw_error or 'no reason given'}"
+        )
     # It was connected a moment ago: a listener that comes and goes.
     return Verdict(outcome="not-reached", says=f"took one connection and then failed another: {normal.failure.value}")
 
@@ -140,11 +146,18 @@ def _certificate(seen: Seen, failure: Failure, target: Target, now: datetime) ->
     if _same_name_other_key(seen.normal.chain, target.ca_pem):
         says = f"presents a certificate of {issuer}, which has the name of the configured authority and another key"
         return Verdict(outcome="certificate-authority-rebuilt", says=says)
-    if seen.plain is not None and not seen.plain.capped and not seen.plain.is_go_tls_server and not seen.normal.alpn_selected:
+    if _foreign(seen):
         says = f"presents a certificate of {issuer} and does not behave like an API server; something intercepts TLS"
         return Verdict(outcome="tls-intercepted", says=says)
     whose = "the configured authority" if target.ca_pem else "an authority this machine trusts"
     return Verdict(outcome=failure.value, says=f"presents a certificate of {issuer}, which is not signed by {whose}")
+
+
+def _foreign(seen: Seen) -> bool:
+    """Whether what presents the certificate behaves like no API server: no Go answer, no ALPN, no wish for a certificate."""
+    normal, plain = seen.normal, seen.plain
+    asked = plain is not None and plain.failure in _UNANSWERED and not plain.is_go_tls_server
+    return asked and normal.alpn_selected is None and not normal.client_certificate_requested
 
 
 def _dates(seen: Seen, failure: Failure, now: datetime) -> Verdict:
@@ -221,6 +234,7 @@ def evidence(seen: Seen, now: datetime) -> Json:
         "version": normal.version,
         "alpn": normal.alpn_selected,
         "server_name": normal.server_name,
+        "client_certificate_requested": normal.client_certificate_requested,
         "chain": [_shown(one) for one in normal.chain],
     }
     if seen.plain is not None or seen.small is not None or seen.bare is not None:
