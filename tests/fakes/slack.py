@@ -77,3 +77,269 @@ a call that succeeded, and stay armed on others.
 **Waiting and judging.** ``await wait_for(predicate, timeout=10.0, what="") -> the truthy value``; AssertionError when it
 never is. ``assert_clean()``: no violations, no bad arguments, no failed task of the fake's own.
 """
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Self
+
+from aiohttp import web
+
+from tests.fakes.slack_server import interactions
+from tests.fakes.slack_server.acting import People
+from tests.fakes.slack_server.pace import Pace
+from tests.fakes.slack_server.reading import transcript
+from tests.fakes.slack_server.responses import Responses
+from tests.fakes.slack_server.sockets import Sockets
+from tests.fakes.slack_server.values import (
+    Ack,
+    Attempt,
+    Call,
+    Channel,
+    Delivery,
+    Ephemeral,
+    Fault,
+    Json,
+    Message,
+    Timing,
+    User,
+    Version,
+    View,
+)
+from tests.fakes.slack_server.web import Web
+from tests.fakes.slack_server.workspace import APP, BOT, BOT_USER, TEAM, Workspace
+
+__all__ = [
+    "BOT_SCOPES",
+    "Ack",
+    "Attempt",
+    "Call",
+    "Channel",
+    "Delivery",
+    "Ephemeral",
+    "FakeSlack",
+    "Fault",
+    "Message",
+    "Timing",
+    "User",
+    "Version",
+    "View",
+]
+
+BOT_SCOPES = frozenset(
+    {
+        "app_mentions:read",
+        "channels:history",
+        "channels:read",
+        "chat:write",
+        "commands",
+        "files:read",
+        "files:write",
+        "groups:history",
+        "groups:read",
+        "im:write",
+        "reactions:write",
+        "usergroups:read",
+        "users:read",
+    }
+)
+_UPLOAD_MOST = 50 * 1024 * 1024
+_POLL = 0.01
+
+
+class FakeSlack(People):
+    """One Slack workspace with one app, for the length of an ``async with``."""
+
+    def __init__(
+        self,
+        *,
+        time_scale: float = 1.0,
+        timing: Timing | None = None,
+        post_burst: int = 5,
+        tier_burst: float = 1.0,
+        max_connections: int = 10,
+        scopes: Iterable[str] = BOT_SCOPES,
+        echo: bool = True,
+    ) -> None:
+        timing = timing or Timing()
+        self.bot_token, self.app_token = "xoxb-fake-bot", "xapp-1-fake-app"
+        self.team_id, self.app_id, self.bot_id, self.bot_user = TEAM, APP, BOT, BOT_USER
+        self.echo = echo
+        self.workspace = Workspace(timing=timing, time_scale=time_scale, scopes=set(scopes), emit=self._emit)
+        self.workspace.after = self._after
+        self.sockets = Sockets(self.workspace, max_connections=max_connections)
+        pace = Pace(
+            window=timing.rate_window * time_scale,
+            post_interval=timing.post_interval * time_scale,
+            post_burst=post_burst,
+            tier_burst=tier_burst,
+        )
+        self.web = Web(self.workspace, pace, bot_token=self.bot_token, app_token=self.app_token, connect=self.sockets.issue)
+        self.responses = Responses(self.workspace, self.web)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._failures: list[BaseException] = []
+        self._seed()
+        self._expose()
+
+    def _seed(self) -> None:
+        add, add_user = self.workspace.add_channel, self.workspace.add_user
+        self.ann, self.bob = add_user("ann"), add_user("bob")
+        self.incidents = add("incidents", members=(BOT_USER, self.ann, self.bob))
+        self.elsewhere = add("elsewhere", members=(self.ann, self.bob))
+        self.archived = add("old-incidents", archived=True, members=(BOT_USER, self.ann))
+        self.private = add("war-room", private=True, members=(BOT_USER, self.ann))
+        self.oncall = self.workspace.new_id("S")
+        self.workspace.usergroups[self.oncall] = ("oncall", [self.ann])
+
+    def _expose(self) -> None:
+        """The parts' own collections, under the names that the module's docstring gives."""
+        inside = self.workspace
+        self.add_channel, self.add_user = inside.add_channel, inside.add_user
+        self.channels, self.users, self.usergroups = inside.channels, inside.users, inside.usergroups
+        self.scopes, self.allowed_mentions = inside.scopes, inside.allowed_mentions
+        self.violations, self.ephemerals = inside.violations, inside.ephemerals
+        self.views, self.home, self.files = inside.views, inside.home, inside.files
+        self.statuses, self.pins, self.bookmarks = inside.statuses, inside.pins, inside.bookmarks
+        self.calls, self.faults, self.unknown_arguments = self.web.calls, self.web.faults, self.web.unknown_arguments
+        self.deliveries, self.deliver = self.sockets.deliveries, self.sockets.deliver
+        self.drop_sockets, self.event = self.sockets.drop, interactions.event
+
+    # Life
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=_UPLOAD_MOST)
+        app.router.add_route("*", "/api/{method}", self.web.api)
+        app.router.add_get("/link", self.sockets.handle)
+        app.router.add_post("/upload/{file}", self.web.upload)
+        for kind in ("commands", "actions"):
+            app.router.add_post(f"/{kind}/{{key}}", self.responses.handle)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        self.base_url = self.workspace.base_url = f"http://127.0.0.1:{port}/api/"
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.sockets.close()
+        await self._runner.cleanup()
+
+    def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        task = asyncio.create_task(work, name=f"fake slack: {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:
+            self._failures.append(failure)
+
+    def _after(self, delay: float, work: Callable[[], None]) -> None:
+        async def later() -> None:
+            await asyncio.sleep(delay)
+            work()
+
+        self._spawn(later(), "later")
+
+    def _emit(self, event: Json) -> None:
+        """Sends an event to the app, if it ever used Socket Mode."""
+        own = BOT in (
+            event.get("bot_id"),
+            event.get("message", {}).get("bot_id"),
+            event.get("previous_message", {}).get("bot_id"),
+        )
+        if self.sockets.tickets_issued and (self.echo or not own):
+            self._spawn(self.deliver("events_api", interactions.event(event), retry=True), f"event {event['type']}")
+
+    # What goes wrong
+
+    def fail(self, method: str, kind: str, **more: Any) -> Fault:
+        """Arms a fault; the module's docstring lists the kinds and the options."""
+        fault = Fault(method=method, kind=kind, **more)
+        self.faults.append(fault)
+        return fault
+
+    def archive(self, channel: str) -> None:
+        self.channels[channel].archived = True
+
+    def remove_bot(self, channel: str) -> None:
+        self.channels[channel].members.discard(BOT_USER)
+
+    def break_token(self, token: str, error: str | None = "token_revoked") -> None:
+        """Makes every call with this token fail with ``error``; None mends it."""
+        if error is None:
+            self.web.token_errors.pop(token, None)
+        else:
+            self.web.token_errors[token] = error
+
+    def refuse_ws(self, times: int = 1) -> None:
+        """Answers the next WebSocket handshakes with 503; their tickets are burned."""
+        self.sockets.refuse = times
+
+    async def disconnect(self, reason: str = "refresh_requested", *, close: bool = True, connection: int | None = None) -> None:
+        await self.sockets.disconnect(reason, close=close, connection=connection)
+
+    def freeze_sockets(self, frozen: bool = True) -> None:
+        self.sockets.freeze(frozen)
+
+    @property
+    def connections(self) -> list[int]:
+        """The numbers of the open sockets."""
+        return [connection.number for connection in self.sockets.open if not connection.socket.closed]
+
+    @property
+    def tickets_issued(self) -> int:
+        return self.sockets.tickets_issued
+
+    @property
+    def link_enabled(self) -> bool:
+        """Whether Socket Mode is switched on for the app; new sockets are turned away when it is not."""
+        return self.sockets.link_enabled
+
+    @link_enabled.setter
+    def link_enabled(self, enabled: bool) -> None:
+        self.sockets.link_enabled = enabled
+
+    # What is there to see
+
+    def message(self, channel: str, ts: str) -> Message:
+        return self.channels[channel].messages[ts]
+
+    def roots(self, channel: str) -> list[Message]:
+        return [message for message in self.channels[channel].messages.values() if not message.is_reply]
+
+    def thread(self, channel: str, root_ts: str) -> list[Message]:
+        place = self.channels[channel]
+        return [place.messages[root_ts], *self.workspace.replies(place, root_ts)]
+
+    def transcript(self, channel: str, root_ts: str) -> str:
+        return transcript(self.thread(channel, root_ts), self.workspace.name)
+
+    def called(self, method: str) -> list[Call]:
+        return [call for call in self.calls if call.method == method]
+
+    async def wait_for(self, predicate: Callable[[], Any], timeout: float = 10.0, what: str = "") -> Any:
+        """Polls until ``predicate`` is truthy."""
+        deadline = time.monotonic() + timeout
+        while True:
+            value = predicate()
+            if inspect.isawaitable(value):
+                value = await value
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {timeout} s: {what or inspect.getsource(predicate).strip()}")
+            await asyncio.sleep(_POLL)
+
+    def assert_clean(self) -> None:
+        assert not self.violations, "\n".join(["Slack would let these pass, people would not:", *self.violations])
+        assert not self.unknown_arguments, f"arguments that Slack does not have: {self.unknown_arguments}"
+        assert not self._failures, f"the fake itself failed: {self._failures}"
