@@ -11,11 +11,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from bot.model.finding import Finding, Status
-from bot.model.observation import Handshake
 from bot.model.target import Endpoint
 from bot.probes._shared import tls
 from bot.probes._shared.addresses import over_addresses
-from bot.probes._shared.layers import VERSION_PATH, normal_handshake, not_reached, reach
+from bot.probes._shared.layers import VERSION_PATH, handshake, not_reached, reach
 from bot.registry import NoParams, ProbeContext, probe
 
 _SLOW_S = 1.0
@@ -55,29 +54,15 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
 
 async def _experiments(ctx: ProbeContext, place: Endpoint) -> tls.Seen:
     """The normal handshake, and what explains it when it has not ended well after a second."""
-    target = ctx.cluster.target
     async with asyncio.TaskGroup() as group:
-        normal: asyncio.Task[Handshake] = group.create_task(normal_handshake(ctx, place), name=f"handshake {place}")
+        normal = group.create_task(handshake(ctx, place), name=f"handshake {place}")
         await asyncio.wait({normal}, timeout=_SLOW_S)
         if normal.done() and normal.result().failure not in tls.EXPLAINABLE:
             return tls.Seen(normal=normal.result())
-
-        def handshake(alpn: tuple[str, ...], segment: int | None) -> asyncio.Task[Handshake]:
-            trial = ctx.network.handshake(
-                place.host,
-                place.port,
-                server_name=target.server_name,
-                ca_pem=target.ca_pem,
-                alpn=alpn,
-                max_segment=segment,
-                proxy_url=target.proxy_url,
-            )
-            return group.create_task(trial, name=f"handshake {place} alpn={alpn} segment={segment}")
-
-        plain = group.create_task(
-            ctx.network.plaintext(place.host, place.port, proxy_url=target.proxy_url), name=f"plaintext {place}"
-        )
-        small, bare = handshake(("h2", "http/1.1"), _SMALL_SEGMENT), handshake((), None)
+        asked = ctx.network.plaintext(place.host, place.port, proxy_url=ctx.cluster.target.proxy_url)
+        plain = group.create_task(asked, name=f"plaintext {place}")
+        small = group.create_task(handshake(ctx, place, max_segment=_SMALL_SEGMENT), name=f"small segments {place}")
+        bare = group.create_task(handshake(ctx, place, alpn=()), name=f"without ALPN {place}")
         if (await normal).failure not in tls.EXPLAINABLE:
             for trial in (plain, small, bare):
                 trial.cancel()

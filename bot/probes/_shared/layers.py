@@ -14,14 +14,24 @@ from bot.registry import ProbeContext
 # Needs no rights, touches no storage, and every API server has it.
 VERSION_PATH = "/version"
 
+ALPN = ("h2", "http/1.1")
+
 _OF_THE_PROXY = frozenset({Failure.PROXY_FAILED, Failure.LOCAL_FAILURE, Failure.DEADLINE_CAPPED})
 
 
-async def normal_handshake(ctx: ProbeContext, place: Endpoint) -> Handshake:
-    """The handshake as clients do it; every probe asks in the same words, so that it is done once."""
+async def handshake(
+    ctx: ProbeContext, place: Endpoint, *, alpn: tuple[str, ...] = ALPN, max_segment: int | None = None
+) -> Handshake:
+    """A handshake, as clients do it unless told otherwise; every probe asks in the same words, so that it is done once."""
     target = ctx.cluster.target
     return await ctx.network.handshake(
-        place.host, place.port, server_name=target.server_name, ca_pem=target.ca_pem, proxy_url=target.proxy_url
+        place.host,
+        place.port,
+        server_name=target.server_name,
+        ca_pem=target.ca_pem,
+        alpn=alpn,
+        max_segment=max_segment,
+        proxy_url=target.proxy_url,
     )
 
 
@@ -35,7 +45,7 @@ async def reach(ctx: ProbeContext, place: Endpoint) -> Observation:
     if target.scheme == "http":
         used = await ctx.network.plaintext(place.host, place.port, proxy_url=target.proxy_url)
     else:
-        used = await normal_handshake(ctx, place)
+        used = await handshake(ctx, place)
     if used.failure in _OF_THE_PROXY:
         return used
     return Observation(started_at=used.started_at, duration_s=used.duration_s)
@@ -58,7 +68,7 @@ async def peer(ctx: ProbeContext, place: Endpoint) -> Peer:
         return Peer(obstacle=_name(connection), seen=connection)
     if ctx.cluster.target.scheme == "http":
         return Peer(flaw="plain-http", seen=connection)
-    seen = await normal_handshake(ctx, place)
+    seen = await handshake(ctx, place)
     if seen.failure in CERTIFICATE_FAILURES:
         return Peer(flaw=_name(seen), seen=seen)
     return Peer(verified=seen.verified, obstacle=_name(seen) if seen.failure else None, seen=seen)
