@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType, ModuleType
@@ -166,10 +166,11 @@ class CommandCall:
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What the person sees at once, and what is then done. ``then`` runs after the acknowledgement; the sentence it
-    returns, if any, is shown to the same person."""
+    returns, if any, is shown to the same person. ``restricted`` work is for those who may start investigations."""
 
     text: str
-    then: Callable[[Investigations], Any] | None = None
+    then: Callable[[Investigations], Awaitable[str | None]] | None = None
+    restricted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
