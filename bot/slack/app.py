@@ -1,0 +1,257 @@
+"""The bot in Slack: commands and buttons in, acknowledged before anything else is done.
+
+Slack waits three seconds for an acknowledgement and never sends a command or a click again. So a listener reads its
+arguments, answers from memory, and leaves everything that needs the network to ``bot.slack.work``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.clock import Clock
+from bot.config import Config
+from bot.errors import ConfigError
+from bot.model.investigation import Investigation
+from bot.ports import Investigations
+from bot.redact import Redactor
+from bot.registry import Answer, Command, CommandCall
+from bot.render.slack_text import Markup, escape, fmt, lines
+from bot.slack.buttons import BUTTONS, Buttons
+from bot.slack.client import SlackClient
+from bot.slack.errors import Kind, Result
+from bot.slack.pace import Timing
+from bot.slack.patience import Patience
+from bot.slack.rights import Rights
+from bot.slack.socket import Socket, SocketTiming
+from bot.slack.work import Work
+
+_ANYTHING = re.compile(".*", re.S)
+_REMEMBERED_CALLERS = 200
+_BUSY = Markup("I am busy with too many requests. Nothing was done; try again in a minute.")
+
+log = structlog.get_logger()
+
+Body = Mapping[str, Any]
+
+
+class SlackApp:
+    """Slack for one process. ``run`` owns the sockets and the work until it is cancelled.
+
+    ``config`` is asked at every use, so that a reload counts at once. ``investigations`` is all it can do.
+    """
+
+    def __init__(
+        self,
+        *,
+        slack: SlackClient,
+        app_token: str,
+        commands: Mapping[str, Command],
+        config: Callable[[], Config],
+        investigations: Investigations,
+        clock: Clock,
+        redactor: Redactor,
+        timing: Timing | None = None,
+        socket_timing: SocketTiming | None = None,
+    ) -> None:
+        self._slack = slack
+        self._app_token = app_token
+        self._config = config
+        self._investigations = investigations
+        self._clock = clock
+        self._redactor = redactor
+        self._timing = timing or Timing()
+        self._identity: AuthorizeResult | None = None
+        self._callers: dict[tuple[str, str], str] = {}
+        self._work = Work()
+        self._rights = Rights(slack=slack, config=config, clock=clock)
+        self._buttons = Buttons(investigations=investigations, rights=self._rights)
+        self._bolt = self._build(commands)
+        self._socket = Socket(self._bolt, slack.web, app_token, timing=socket_timing)
+
+    @property
+    def ready(self) -> bool:
+        """Commands typed now are heard."""
+        return self._socket.ready
+
+    async def run(self) -> None:
+        """Checks both tokens, then serves. Raises ConfigError when Slack refuses a token; waits while Slack is away."""
+        self._identity = await self._identify()
+        await self._rights.refresh()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._work.run(), name="Slack work")
+            tasks.create_task(self._socket.run(), name="Slack sockets")
+
+    async def undeliverable(self, investigation: Investigation, why: str) -> None:
+        """Tells whoever started an investigation that its thread cannot be posted, where only they see it; a direct message
+        when the command was typed elsewhere or too long ago. Never raises."""
+        trigger, thread = investigation.opened.trigger, investigation.opened.thread
+        runs = fmt(
+            "The investigation {} of {} runs, but its thread cannot be shown.", investigation.ref.id, investigation.ref.cluster
+        )
+        text = lines([runs, escape(why)])
+        url = self._callers.get((trigger.who, thread.channel if thread else ""))
+        if url and await self._tell_markup(url, None, text):
+            return
+        if trigger.kind in ("slash-command", "button"):
+            result = await self._slack.post(trigger.who, text=text)
+            if not result.ok:
+                log.error("slack-caller-not-told", who=trigger.who, error=result.error)
+
+    # Start
+
+    async def _identify(self) -> AuthorizeResult:
+        me = await self._ask(self._slack.identify, "SLACK_BOT_TOKEN", "a bot token begins with xoxb-")
+        await self._ask(
+            partial(self._slack.open_socket, self._app_token),
+            "SLACK_APP_TOKEN",
+            "an app-level token begins with xapp- and has the scope connections:write",
+        )
+        log.info("slack-identified", team=me.data.get("team"), user=me.data.get("user"))
+        return AuthorizeResult.from_auth_test_response(auth_test_response=dict(me.data), bot_token=self._slack.web.token)
+
+    async def _ask(self, call: Callable[[], Awaitable[Result]], setting: str, nearest: str) -> Result:
+        patience = Patience(self._clock, self._timing)
+        while True:
+            result = await call()
+            if result.ok:
+                return result
+            if result.kind not in (Kind.AWAY, Kind.AMBIGUOUS, Kind.RETRY_AFTER):
+                raise ConfigError(
+                    f"Slack refuses this token: {result.error}" + (f" ({result.detail})" if result.detail else ""),
+                    where=setting,
+                    nearest=nearest,
+                    next="copy the token again from the app's page at https://api.slack.com/apps, then restart",
+                )
+            log.warning("slack-away", setting=setting, error=result.error)
+            await patience.wait(result)
+
+    # Listeners
+
+    def _build(self, commands: Mapping[str, Command]) -> AsyncApp:
+        # A client without a token: the framework would otherwise ask Slack who we are within the first command's 3 s.
+        bolt = AsyncApp(
+            client=AsyncWebClient(base_url=self._slack.web.base_url, retry_handlers=[]),
+            authorize=self._authorize,
+            logger=_quiet(logging.getLogger(f"{__name__}.bolt")),
+            request_verification_enabled=False,
+            user_facing_authorize_error_message="apidown is starting; try again in some seconds.",
+        )
+        for name, command in commands.items():
+            bolt.command(f"/{name}")(self._listen_command(name, command))
+        for action_id in BUTTONS:
+            bolt.action(action_id)(self._on_button)
+        # What nobody listens to would not be acknowledged, and Slack would show an error or send it again.
+        for anything in (bolt.command, bolt.action, bolt.view, bolt.shortcut, bolt.options):
+            anything(_ANYTHING)(self._acknowledge)
+        bolt.event(_ANYTHING)(self._ignore)
+        return bolt
+
+    async def _authorize(self, **_: Any) -> AuthorizeResult:
+        if self._identity is None:
+            raise RuntimeError("the sockets are open before it is known who the bot is")
+        return self._identity
+
+    async def _acknowledge(self, ack: AsyncAck) -> None:
+        await ack()
+
+    async def _ignore(self) -> None:
+        """Events are acknowledged by the framework."""
+
+    def _listen_command(self, name: str, command: Command) -> Callable[..., Awaitable[None]]:
+        async def listen(ack: AsyncAck, body: Body) -> None:
+            await self._on_command(name, command, ack, body)
+
+        return listen
+
+    async def _on_command(self, name: str, command: Command, ack: AsyncAck, body: Body) -> None:
+        call = CommandCall(
+            user=str(body["user_id"]),
+            channel=str(body["channel_id"]),
+            text=self._redactor.text(str(body.get("text") or "")),
+            at=self._clock.now(),
+        )
+        answer = command.answer(call, self._config())
+        known = self._rights.known(call.user) if answer.restricted else True
+        if known is False:
+            await _say(ack, self._rights.refusal("start investigations"))
+            return
+        tell = partial(self._tell, str(body.get("response_url") or ""), None)
+        job = partial(self._finish, call, answer, str(body.get("response_url") or ""))
+        if answer.then is not None and not self._work.enqueue(f"/{name} of {call.user}", job, tell):
+            await _say(ack, _BUSY)
+            return
+        await _say(ack, _plain(answer.text))
+
+    async def _finish(self, call: CommandCall, answer: Answer, response_url: str) -> None:
+        """What a command does after its acknowledgement."""
+        if answer.then is None:
+            return
+        if answer.restricted and not await self._rights.may_start(call.user):
+            await self._tell_markup(response_url, None, self._rights.refusal("start investigations"))
+            return
+        self._remember(call, response_url)
+        text = await answer.then(self._investigations)
+        if text:
+            await self._tell(response_url, None, text)
+
+    def _remember(self, call: CommandCall, response_url: str) -> None:
+        self._callers.pop((call.user, call.channel), None)
+        self._callers[call.user, call.channel] = response_url
+        while len(self._callers) > _REMEMBERED_CALLERS:
+            del self._callers[next(iter(self._callers))]
+
+    async def _on_button(self, ack: AsyncAck, body: Body) -> None:
+        await ack()
+        action = body["actions"][0]
+        url = str(body.get("response_url") or "")
+        thread_ts = (body.get("container") or {}).get("thread_ts")
+        user = str(body["user"]["id"])
+
+        async def job() -> None:
+            answer = await self._buttons.press(str(action["action_id"]), str(action.get("value") or ""), user)
+            if answer is not None:
+                await self._tell_markup(url, thread_ts, answer)
+
+        tell = partial(self._tell, url, thread_ts)
+        if not self._work.enqueue(f"{action['action_id']} by {user}", job, tell):
+            await self._tell_markup(url, thread_ts, _BUSY)
+
+    # Answers
+
+    async def _tell(self, response_url: str, thread_ts: str | None, text: str) -> None:
+        await self._tell_markup(response_url, thread_ts, _plain(text))
+
+    async def _tell_markup(self, response_url: str, thread_ts: str | None, text: Markup) -> bool:
+        if not response_url:
+            return False
+        body = {"text": text, **({"thread_ts": thread_ts} if thread_ts else {})}
+        result = await self._slack.respond(response_url, body)
+        if not result.ok:
+            log.warning("slack-answer-lost", error=result.error)
+        return result.ok
+
+
+def _plain(text: str) -> Markup:
+    """A command's plain text, line by line: what a person typed may be in it."""
+    return lines(escape(line) for line in text.splitlines())
+
+
+async def _say(ack: AsyncAck, text: Markup) -> None:
+    await ack(text=text, response_type="ephemeral")
+
+
+def _quiet(logger: logging.Logger) -> logging.Logger:
+    """The framework warns about arguments that are meant; its errors stay."""
+    logger.setLevel(logging.ERROR)
+    return logger
