@@ -23,9 +23,14 @@ def clean(text: str) -> str:
     return "".join(map(_visible, text))
 
 
+def unbroken(text: str) -> str:
+    """Clean, with every run of white space as one space, at the ends too."""
+    return _BLANKS.sub(" ", clean(text))
+
+
 def one_line(text: str) -> str:
-    """Clean, and on one line."""
-    return _BLANKS.sub(" ", clean(text)).strip()
+    """Clean, on one line, without white space at the ends."""
+    return unbroken(text).strip()
 
 
 def shorten(text: str, limit: int) -> str:

@@ -19,7 +19,8 @@ def finding_lines(finding: Finding) -> Iterator[str]:
     yield f"{one_line(finding.subject)}  {one_line(finding.outcome)}"
     if finding.raw_error:
         yield f"  error: {shorten(finding.raw_error, VALUE_LIMIT)}"
-    for key, value in finding.evidence.items():
+    known = {key: value for key, value in finding.evidence.items() if value is not None}
+    for key, value in known.items():
         yield from (f"  {line}" for line in _entry(key, value))
 
 
@@ -35,8 +36,8 @@ def _entry(key: str, value: Any) -> Iterable[str]:
 def _flat(value: Any) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
         return ", ".join(map(str, value)) or "none"
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -70,11 +70,17 @@ def utc(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
+_ONSET_SOURCES = {"stated": "stated by the person who asked", "alert": "the alert", "heartbeat": "the heartbeat"}
+
+
 def since(onset: Onset) -> str:
-    """When the failures began, with its source: an interval when both ends are known."""
+    """When the failures began, with its source: an interval when both ends are known. Asking is not an onset."""
+    if onset.source == "asked":
+        return f"not known; it was first asked about at {utc(onset.first_bad)}"
+    source = _ONSET_SOURCES.get(onset.source, onset.source)
     if onset.last_good is None:
-        return f"failing at {utc(onset.first_bad)} at the latest; how long before is not known (source: {onset.source})"
-    return f"between {utc(onset.last_good)} and {utc(onset.first_bad)} (source: {onset.source})"
+        return f"{utc(onset.first_bad)} or earlier (source: {source})"
+    return f"between {utc(onset.last_good)} and {utc(onset.first_bad)} (source: {source})"
 
 
 def change(item: Change) -> str:

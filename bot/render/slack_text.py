@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import LiteralString
 
 from bot.model.base import Json
-from bot.render.clean import clean, one_line
+from bot.render.clean import clean, one_line, unbroken
 from bot.render.phrases import utc
 
 # Invisible, of no width, and no word boundary: "@here" with it is no mention and still reads as one wrote it.
@@ -41,7 +41,7 @@ class Markup(str):
 
 def escape(text: str) -> Markup:
     """Outside text as mrkdwn, on one line: it reads the same and does nothing."""
-    text = _UNDERSCORE.sub("\u02cd", _EMOJI.sub(":" + _JOINER, one_line(text)).translate(_LOOK_ALIKES))
+    text = _UNDERSCORE.sub("\u02cd", _EMOJI.sub(":" + _JOINER, unbroken(text)).translate(_LOOK_ALIKES))
     return Markup(_BARE_MENTION.sub("@" + _JOINER, text).translate(_ENTITIES))
 
 
@@ -127,7 +127,7 @@ class Draft:
 
 
 def header(text: str) -> Draft:
-    return Draft(kind=Kind.HEADER, text=one_line(plain(text)))
+    return Draft(kind=Kind.HEADER, text=plain(one_line(text)))
 
 
 def section(text: Markup) -> Draft:

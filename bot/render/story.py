@@ -110,7 +110,7 @@ def _ending(step: StepState, *, over: bool) -> Status | None:
 def progress(investigation: Investigation) -> str:
     """``4 of 8 steps done, 1 problem``."""
     listed = step_lines(investigation)
-    done = sum(line.status is not None for line in listed)
+    done = sum(line.step.progress is Progress.FINISHED for line in listed)
     problems = sum(line.status is Status.PROBLEM for line in listed)
     text = f"{done} of {count(len(listed), 'step')} done"
     return f"{text}, {count(problems, 'problem')}" if problems else text
@@ -198,7 +198,39 @@ def separators(causes: Iterable[RankedCause]) -> list[Separator]:
     return list({(item.check, item.run): item for cause in causes if (item := cause.separator)}.values())
 
 
+def commands(steps: Iterable[str]) -> list[str]:
+    """Next steps ready to paste: what it is for as a comment, the command under it."""
+    rows: list[str] = []
+    for step in steps:
+        say, run, command = step.partition(" Run: ")
+        rows += [f"# {one_line(say)}", command] if run else [f"# {one_line(step)}"]
+    return rows
+
+
 def titles(ids: Iterable[str], causes: Iterable[RankedCause]) -> str:
     """Causes by title where known: ``A, B or C`` reads better than three ids."""
     known = {cause.id: cause.title for cause in causes}
     return ", ".join(known.get(name, name.replace("-", " ")) for name in ids)
+
+
+def first_next(investigation: Investigation) -> list[str]:
+    """The one thing to do first: the check that breaks a tie, else what the best-supported cause asks for."""
+    named = leaders(investigation)
+    checks = [check for check in separators(named) if check.run]
+    if checks:
+        return [f"# {one_line(checks[0].check)}", checks[0].run or ""]
+    return commands(named[0].next[:2]) if named else []
+
+
+def what_next(investigation: Investigation) -> list[str]:
+    """What to do, ready to paste: first the checks that break a tie, then each leading cause's own next steps."""
+    named = leaders(investigation)
+    diagnosis = investigation.diagnosis
+    rows: list[str] = []
+    for check in separators(named):
+        between = titles(check.between, diagnosis.causes if diagnosis else ())
+        rows += [f"# tells apart: {one_line(between)}", f"# {one_line(check.check)}", *([check.run] if check.run else []), ""]
+    for cause in named[:TOP_CAUSES]:
+        if cause.next:
+            rows += [*([f"# if it is this: {one_line(cause.title)}"] if len(named) > 1 else []), *commands(cause.next), ""]
+    return rows[:-1]

@@ -52,7 +52,7 @@ def problem(investigation: Investigation, line: Line) -> Message:
     head = fmt("{} *{}. {}* - {}", STATUS_EMOJI[status], line.number, shorten(line.title, 200), word)
     text = fmt("Step {}, {}: {}. {}", line.number, shorten(line.title, 200), word.upper(), shorten(line.sentence, 600))
     findings = _worst_first(line.step.findings)
-    told = [fmt("• {}: {}", shorten(item.subject, 80), _told(item)) for item in findings[:_SUBJECTS]]
+    told = [fmt("• {}", _told(item)) for item in findings[:_SUBJECTS]]
     if len(findings) > _SUBJECTS:
         told.append(fmt("• and {} more", len(findings) - _SUBJECTS))
     ours = Markup("This is a defect of apidown and says nothing of the cluster." if status is Status.ERROR else "")
@@ -153,7 +153,8 @@ def _finished(line: Line) -> Markup:
 
 
 def _told(finding: Finding) -> str:
-    return f"{shorten(finding.sentence, 300)} ({phrases.milliseconds(finding.duration_s)})"
+    subject = "" if finding.subject in finding.sentence else f"{shorten(finding.subject, 80)}: "
+    return f"{subject}{shorten(finding.sentence, 300)} ({phrases.milliseconds(finding.duration_s)})"
 
 
 def _look_at(findings: Iterable[Finding], line: Line) -> list[str]:

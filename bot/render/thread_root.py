@@ -146,7 +146,7 @@ def _state(investigation: Investigation, phase: Phase, now: datetime) -> Markup:
     elif diagnosis is None:
         said.insert(0, fmt(":grey_question: *Inconclusive* - {}. This is not an all-clear.", done))
     else:
-        took = f" in {phrases.duration(investigation.concluded.duration_s)}" if investigation.concluded else ""
+        took = f", took {phrases.duration(investigation.concluded.duration_s)}" if investigation.concluded else ""
         said.append(fmt("{}{}", done, took))
     return lines(said)
 
@@ -189,10 +189,10 @@ def _verdict(investigation: Investigation) -> Iterator[Draft]:
         facts.append(fmt("*Still running:* {}", shorten(", ".join(diagnosis.still_running), 300)))
     facts.append(_unchecked_line(investigation))
     yield section(lines(facts))
-    named = story.leaders(investigation)
-    if named and named[0].next:
+    rows = story.first_next(investigation)
+    if rows:
         yield section(Markup("*Do next* (you run it; this bot changes nothing):"))
-        yield preformatted("\n".join(named[0].next[:2]))
+        yield preformatted("\n".join(rows))
 
 
 def tie_line(investigation: Investigation) -> Markup:

@@ -11,7 +11,7 @@ from bot.model.events import EventType
 from bot.model.investigation import Investigation
 from bot.model.message import Message
 from bot.render import phrases, story
-from bot.render.clean import one_line, shorten
+from bot.render.clean import shorten
 from bot.render.slack_message import message
 from bot.render.slack_text import Draft, Markup, context, date, fmt, header, lines, preformatted, section
 from bot.render.thread_root import tie_line, verdict_line
@@ -60,6 +60,7 @@ def _summary(investigation: Investigation, diagnosis: Diagnosis) -> Markup:
     changed = story.changed(investigation)
     if changed and diagnosis.verdict is not Verdict.HEALTHY:
         said.append(fmt("*Changed:* {}", shorten(changed, 500)))
+    said += [fmt("{}", shorten(note, 300)) for note in diagnosis.notes[:4]]
     if diagnosis.still_running:
         said.append(fmt("*Still running, and may revise this:* {}", shorten(", ".join(diagnosis.still_running), 300)))
     return lines(said)
@@ -89,22 +90,8 @@ def _evidence(label: str, said: Sequence[str], none: str) -> Iterator[Markup]:
         yield fmt("• and {} more", len(said) - _SHOWN)
 
 
-def what_next(investigation: Investigation) -> list[str]:
-    """What to do, ready to paste: first the checks that break a tie, then each leading cause's own next steps."""
-    named = story.leaders(investigation)
-    diagnosis = investigation.diagnosis
-    rows: list[str] = []
-    for check in story.separators(named):
-        between = story.titles(check.between, diagnosis.causes if diagnosis else ())
-        rows += [f"# tells apart: {one_line(between)}", f"# {one_line(check.check)}", *([check.run] if check.run else []), ""]
-    for cause in named[: story.TOP_CAUSES]:
-        if cause.next:
-            rows += [*([f"# if it is this: {one_line(cause.title)}"] if len(named) > 1 else []), *cause.next, ""]
-    return rows[:-1]
-
-
 def _what_next(investigation: Investigation) -> Iterator[Draft]:
-    rows = what_next(investigation)
+    rows = story.what_next(investigation)
     if not rows:
         return
     tied = len(story.leaders(investigation)) > 1 and story.separators(story.leaders(investigation))

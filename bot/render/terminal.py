@@ -1,0 +1,284 @@
+"""The thread on a terminal: lines as things happen, and the whole of it at the end. Plain text that needs no colour; a
+``paint`` callable may add some. Nothing from outside can move the cursor or change a colour."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+
+from bot.model.diagnosis import CorrelationResult, Diagnosis, RankedCause, Verdict
+from bot.model.events import CorrelationEvaluated, Event, EventType
+from bot.model.finding import Finding, Status
+from bot.model.investigation import Investigation
+from bot.render import phrases, story
+from bot.render.clean import clean, one_line, shorten
+from bot.render.evidence import finding_lines
+from bot.render.grid import grid
+from bot.render.story import Line, Phase
+
+Paint = Callable[[str, str], str]
+"""Takes a text and one of ``ok problem doubt dim bold``; gives the text as the terminal should show it."""
+
+WIDTH = 100
+_STYLES = {
+    Status.OK: "ok",
+    Status.PROBLEM: "problem",
+    Status.ERROR: "problem",
+    Status.INCONCLUSIVE: "doubt",
+    Status.NOT_CHECKED: "doubt",
+    Status.NOT_APPLICABLE: "dim",
+}
+_VERDICT_STYLES = {Verdict.CAUSE: "problem", Verdict.HEALTHY: "ok", Verdict.INCONCLUSIVE: "doubt"}
+_WORD_WIDTH = max(map(len, phrases.STATUS_WORDS.values()))
+
+
+def no_paint(text: str, style: str) -> str:
+    """For pipes, logs and documents."""
+    return text
+
+
+def lines_for(event: Event, investigation: Investigation, *, paint: Paint = no_paint) -> list[str]:
+    """What to print when this event arrives. ``investigation`` is the state after it."""
+    if event.type == EventType.ROUND_STARTED:
+        return _began(investigation, paint)
+    if event.type == EventType.STEP_FINISHED:
+        return _step_finished(str(event.data.get("step", "")), investigation, paint)
+    if event.type == EventType.TRIAGED and investigation.triage is not None:
+        return ["", *_where(investigation).split("\n"), ""]
+    if event.type == EventType.PLAYBOOK_SELECTED and investigation.playbook is not None:
+        chosen = investigation.playbook
+        name = f"playbook {chosen.title or chosen.playbook}" if chosen.playbook else "no playbook"
+        return _wrap(f"{name}: {chosen.reason}", indent="  ")
+    if event.type == EventType.CORRELATION_EVALUATED:
+        found = CorrelationEvaluated.model_validate(event.data, strict=False).correlation
+        return _wrap(f"! {found.title}: {found.sentence}", indent="  ") if found.result in story.MATCHES else []
+    if event.type == EventType.DIAGNOSED and investigation.diagnosis is not None:
+        return ["", *_headline(investigation.diagnosis, paint)]
+    if event.type == EventType.CANCEL_REQUESTED:
+        return _wrap(f"cancel asked for by {event.by}", indent="  ")
+    if event.type == EventType.CLOSED and story.phase(investigation) is Phase.CANCELLED:
+        return _wrap(f"cancelled by {story.cancelled_by(investigation)}", indent="  ")
+    return []
+
+
+def summary(investigation: Investigation, now: datetime, *, paint: Paint = no_paint) -> str:
+    """The whole thread as text, the verdict last, where the reader's eye is. ``now`` is shown while it still runs."""
+    parts = [
+        _title(investigation, now, paint),
+        _where(investigation),
+        _section("Steps", (row for line in story.step_lines(investigation) for row in _listed(line, paint)), paint),
+        _section("What changed", _changes(investigation), paint),
+        _section("Not checked", _unchecked(investigation), paint),
+        _section("Verdict", _verdict(investigation, paint), paint),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _began(investigation: Investigation, paint: Paint) -> list[str]:
+    target = investigation.opened.cluster.target.url
+    head = f"{investigation.ref.id}  {investigation.ref.cluster}  {target}"
+    who, name = story.started_by(investigation)
+    when = phrases.utc(investigation.round_started_at or investigation.opened_at)
+    again = f"round {investigation.round}, " if investigation.round > 1 else ""
+    return [paint(shorten(head, WIDTH), "bold"), *_wrap(f"{again}started {when} by {name or who}; read-only"), ""]
+
+
+def _step_finished(step: str, investigation: Investigation, paint: Paint) -> list[str]:
+    line = next((line for line in story.step_lines(investigation) if line.step.plan.id == step), None)
+    if line is None or line.status is None:
+        return []
+    return _step(line, paint) if line.status in story.TROUBLE else _step(line, paint)[:2]
+
+
+def _title(investigation: Investigation, now: datetime, paint: Paint) -> str:
+    opened = investigation.opened
+    who, name = story.started_by(investigation)
+    rule = "─" * WIDTH
+    head = f"API server investigation: {shorten(investigation.ref.cluster, 60)}"
+    again = f"round {investigation.round}, " if investigation.round > 1 else ""
+    about = [
+        *_wrap(f"{opened.cluster.target.url}, asked for by {name or who}, {phrases.utc(investigation.opened_at)}, read-only"),
+        *_wrap(f"{again}{_phase(investigation, now)}"),
+    ]
+    return "\n".join([rule, paint(head.ljust(WIDTH - len(investigation.ref.id)) + investigation.ref.id, "bold"), *about, rule])
+
+
+def _phase(investigation: Investigation, now: datetime) -> str:
+    phase, done = story.phase(investigation), story.progress(investigation)
+    if phase in (Phase.RUNNING, Phase.CANCELLING):
+        age = phrases.duration((now - (investigation.round_started_at or investigation.opened_at)).total_seconds())
+        asked = f" by {investigation.cancel_requested_by}" if phase is Phase.CANCELLING else ""
+        return f"{phase.value}{asked}, {done}, for {age}"
+    if phase is Phase.CANCELLED:
+        return f"cancelled by {story.cancelled_by(investigation)}, {done}"
+    took = f", took {phrases.duration(investigation.concluded.duration_s)}" if investigation.concluded else ""
+    return f"{phase.value}, {done}{took}"
+
+
+def _where(investigation: Investigation) -> str:
+    drawn = grid(investigation, width=WIDTH - 2)
+    if not drawn:
+        return "  Nothing is known yet." if not story.is_over(investigation) else ""
+    said = _wrap(investigation.triage.sentence, indent="  ") if investigation.triage else []
+    return "\n".join([*_indented(drawn), *(["", *said] if said else [])])
+
+
+def _section(title: str, rows: Iterable[str], paint: Paint) -> str:
+    body = list(rows)
+    return "\n".join([paint(title, "bold"), *body]) if body else ""
+
+
+def _step(line: Line, paint: Paint) -> list[str]:
+    mark, word, style = _badge(line)
+    head = f"  {paint(f'{mark} {word.ljust(_WORD_WIDTH)}', style)}  {line.number:>2}. "
+    hang = " " * (2 + 2 + _WORD_WIDTH + 2 + 4)
+    took = (
+        f" ({phrases.duration(line.step.duration_s)})" if line.step.findings and line.status is not Status.NOT_APPLICABLE else ""
+    )
+    rows = _wrap(shorten(line.title, 200), indent=hang)
+    rows[0] = head + rows[0].lstrip()
+    if line.status in story.TROUBLE and line.step.findings:
+        rows += [row for finding in _shown(line) for row in _finding(finding, hang)]
+    elif line.status not in (None, Status.NOT_CHECKED) and line.sentence:
+        rows += _wrap(f"{shorten(line.sentence, 400)}{took}", indent=hang)
+    elif line.status is Status.NOT_CHECKED:
+        rows += _wrap(shorten(line.sentence, 400), indent=hang)
+    return rows
+
+
+def _listed(line: Line, paint: Paint) -> list[str]:
+    """As the whole thread lists it: why a step was not checked is said in a section of its own."""
+    return _step(line, paint)[:1] if line.status in (Status.NOT_CHECKED, Status.NOT_APPLICABLE) else _step(line, paint)
+
+
+def _badge(line: Line) -> tuple[str, str, str]:
+    if line.status is None:
+        return "…", line.step.progress.value, "dim"
+    if line.needs_person and line.status is Status.NOT_CHECKED:
+        return "?", "for a person", "doubt"
+    return phrases.STATUS_MARKS[line.status], phrases.STATUS_WORDS[line.status], _STYLES[line.status]
+
+
+def _shown(line: Line) -> Sequence[Finding]:
+    return [finding for finding in line.step.findings if finding.status is not Status.NOT_APPLICABLE]
+
+
+def _finding(finding: Finding, indent: str) -> list[str]:
+    """A problem's sentence, with the raw error and the first evidence under it."""
+    subject = "" if finding.subject in finding.sentence else f"{shorten(finding.subject, 80)}: "
+    rows = _wrap(f"{subject}{shorten(finding.sentence, 400)} ({phrases.milliseconds(finding.duration_s)})", indent=indent)
+    if finding.status in story.TROUBLE:
+        details = list(finding_lines(finding))[1:]
+        rows += [row for detail in details[:8] for row in _wrap(shorten(detail, 240), indent=f"{indent}  ")]
+        if len(details) > 8:
+            rows.append(f"{indent}  … ({len(details) - 8} more lines of evidence)")
+    return rows
+
+
+def _changes(investigation: Investigation) -> Iterator[str]:
+    blind: dict[str, list[str]] = {}
+    for item in investigation.correlations:
+        if item.result is CorrelationResult.NOT_CHECKED:
+            blind.setdefault(item.todo or item.sentence, []).append(f"{shorten(item.title, 120)} ({item.window})")
+            continue
+        mark, word = phrases.RESULT_MARKS[item.result], phrases.RESULT_WORDS[item.result]
+        yield from _hanging(f"  {mark} {word}: ", f"{shorten(item.title, 160)} ({item.window})")
+        yield from _wrap(shorten(item.sentence, 400), indent="    ")
+        yield from (row for change in item.changes for row in _wrap(phrases.change(change), indent="      "))
+    for why, titles in blind.items():
+        yield from _hanging("  ? not checked: ", "; ".join(titles))
+        yield from _wrap(shorten(why, 400), indent="    ")
+
+
+def _unchecked(investigation: Investigation) -> Iterator[str]:
+    for item in story.unchecked(investigation):
+        yield from _hanging("  ? ", f"{item.label}: {shorten(item.why, 400)}" if item.label else shorten(item.why, 400))
+        if item.todo:
+            yield from _wrap(shorten(item.todo, 400), indent="      ")
+        if item.run:
+            yield from _command(item.run, "      ")
+
+
+def _verdict(investigation: Investigation, paint: Paint) -> Iterator[str]:
+    diagnosis = investigation.diagnosis
+    if diagnosis is None:
+        if story.is_over(investigation):
+            yield "  There is no verdict. This is not an all-clear."
+        return
+    yield from _headline(diagnosis, paint)
+    named = story.leaders(investigation)
+    if len(named) > 1:
+        yield from _hanging("  Cannot be told apart from here: ", "; ".join(cause.title for cause in named))
+    elif named and diagnosis.verdict is Verdict.CAUSE:
+        yield from _hanging("  Best-supported cause: ", named[0].title)
+    onset, changed = story.onset(investigation), story.changed(investigation)
+    if diagnosis.verdict is not Verdict.HEALTHY:
+        yield from _hanging("  Since: ", phrases.since(onset)) if onset else ()
+        yield from _hanging("  Changed: ", changed) if changed else ()
+    for note in diagnosis.notes:
+        yield from _wrap(note, indent="  ")
+    if diagnosis.still_running:
+        yield from _hanging("  Still running, and may revise this: ", ", ".join(diagnosis.still_running))
+    for place, cause in enumerate(diagnosis.causes[: story.TOP_CAUSES], start=1):
+        yield ""
+        yield from _cause(place, cause, paint)
+    yield from _what_next(investigation, paint)
+
+
+def _headline(diagnosis: Diagnosis, paint: Paint) -> list[str]:
+    mark, word = phrases.VERDICT_MARKS[diagnosis.verdict], phrases.VERDICT_WORDS[diagnosis.verdict]
+    sure = (
+        f" ({phrases.confidence(diagnosis.causes[0].confidence)})"
+        if diagnosis.verdict is Verdict.CAUSE and diagnosis.causes
+        else ""
+    )
+    again = f" [revision {diagnosis.revision}]" if diagnosis.revision > 1 else ""
+    rows = _hanging(f"  {mark} {word}: ", f"{diagnosis.headline}{sure}{again}")
+    style = _VERDICT_STYLES[diagnosis.verdict]
+    rows = [paint(row, style) for row in rows]
+    return [*rows, f"  {phrases.NOT_AN_ALL_CLEAR}"] if diagnosis.verdict is Verdict.INCONCLUSIVE else rows
+
+
+def _cause(place: int, cause: RankedCause, paint: Paint) -> Iterator[str]:
+    head = _hanging(
+        f"  {place}. ", f"{one_line(cause.title)} - {phrases.confidence(cause.confidence)}, {cause.domain.value} [{cause.id}]"
+    )
+    yield from (paint(row, "bold") for row in head)
+    yield from _wrap(cause.sentence, indent="     ")
+    for mark, said in (("+", cause.evidence_for), ("-", cause.evidence_against), ("?", cause.unchecked)):
+        yield from (row for item in said for row in _hanging(f"     {mark} ", item))
+
+
+def _what_next(investigation: Investigation, paint: Paint) -> Iterator[str]:
+    rows = story.what_next(investigation)
+    if rows:
+        yield ""
+        yield paint("Next", "bold") + " (you run it; apidown changes nothing; # says what it is for)"
+        for row in rows:
+            yield from _fill(one_line(row[2:]), first="  # ", rest="  # ") if row.startswith("# ") else _command(row, "  ")
+
+
+def _command(text: str, indent: str) -> list[str]:
+    """A command is never wrapped: it is there to be pasted."""
+    return [f"{indent}{row}".rstrip() for row in clean(text).strip().split("\n")]
+
+
+def _indented(block: str) -> list[str]:
+    return [f"  {row}".rstrip() for row in block.split("\n")]
+
+
+def _hanging(head: str, text: str) -> list[str]:
+    """The text after a head, further lines under the text."""
+    deep = " " * (len(head) if len(head) <= 24 else 4)
+    return _fill(one_line(text), first=head, rest=deep)
+
+
+def _wrap(text: str, *, indent: str = "") -> list[str]:
+    return _fill(one_line(text), first=indent, rest=indent)
+
+
+def _fill(text: str, *, first: str, rest: str) -> list[str]:
+    return textwrap.wrap(text, width=WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False) or [
+        first.rstrip()
+    ]
