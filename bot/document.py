@@ -197,11 +197,13 @@ def _bytes(path: Path) -> bytes:
 
 
 def _problem(lines: tuple[str, ...], where: Position, what: str, nearest: str, *, private: bool) -> Problem:
-    text = lines[where.line - 1] if 0 < where.line <= len(lines) else ""
-    shown = Redactor().text(text).replace("\t", " ").rstrip()
-    # Where redaction or length moved the caret's column out of the line, the line would mislead.
-    usable = not private and shown and where.column <= len(shown) + 1 <= _MAX_LINE + 1
-    return Problem(where=where, what=what, nearest=nearest, excerpt=shown if usable else "")
+    redact = Redactor().text
+    text = lines[where.line - 1].replace("\t", " ") if 0 < where.line <= len(lines) else ""
+    shown = redact(text).rstrip()
+    # Where redaction moved the caret's column, or the line is too long to show, the line would mislead.
+    before = text[: where.column - 1]
+    usable = not private and shown and len(shown) <= _MAX_LINE and shown.ljust(len(before)).startswith(before)
+    return Problem(where=where, what=redact(what), nearest=redact(nearest), excerpt=shown if usable else "")
 
 
 class _Builder:
@@ -315,9 +317,11 @@ class _Builder:
         if event.style or event.tag or not event.implicit[0]:
             return text
         if zeros := _LEADING_ZERO.fullmatch(text):
-            what = f"{text} starts with a zero, which some readers take for an octal number"
+            number = "the number" if self.private else text
+            what = f"{number} starts with a zero, which some readers take for an octal number"
             plain = f"{zeros[1]}{zeros[2].lstrip('0') or '0'}"
-            self.problems.append(self._problem(where, what, f'write {plain} for the number or "{text}" for text'))
+            nearest = "" if self.private else f'write {plain} for the number or "{text}" for text'
+            self.problems.append(self._problem(where, what, nearest))
         return _resolve(text)
 
     def _characters(self, text: str, where: Position) -> None:

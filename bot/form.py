@@ -125,7 +125,8 @@ def _explain(document: Document, form: type[Form], errors: list[ErrorDetails]) -
 def _problem(document: Document, form: type[Form], error: ErrorDetails) -> Problem:
     loc, kind, context, given = error["loc"], error["type"], error.get("ctx", {}), error["input"]
     name = next((str(part) for part in reversed(loc) if isinstance(part, str)), "the file")
-    here = document.where(loc)
+    # pydantic marks what is wrong with a key itself in this way.
+    here = document.where_key(loc[:-1]) if loc[-1:] == ("[key]",) else document.where(loc)
     if kind == "extra_forbidden":
         near, allowed = _near_key(form, loc), _keys(form, loc[:-1])
         nearest = f"did you mean '{near}'?" if near else f"the keys here are {', '.join(sorted(allowed))}" if allowed else ""

@@ -1,0 +1,165 @@
+"""Turns a cluster's definition into its target and credentials, reading the files it names at that moment."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.adapters.kubeconfig.credentials import FileCredentials
+from bot.adapters.kubeconfig.files import Entry, Pem, User, read_entry
+from bot.clock import Clock
+from bot.config import ClusterDefinition, Config
+from bot.errors import ConfigError, UsageError
+from bot.model.base import Json
+from bot.model.target import Cluster, Target
+from bot.ports import ClusterAccess
+
+_MAX_CA = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class InCluster:
+    """What Kubernetes gives every pod: the API server's address, and the folder of the service account's files."""
+
+    host: str
+    port: int = 443
+    folder: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What resolving needs of the process. ``environment`` is what exec plugins inherit, ``kubeconfigs`` the files that are
+    used where a definition names none, ``in_cluster`` None outside of a pod."""
+
+    clock: Clock
+    environment: Mapping[str, str]
+    kubeconfigs: tuple[Path, ...] = ()
+    in_cluster: InCluster | None = None
+
+
+class FileDirectory:
+    """``ports.Directory`` over the configuration that is current when it is asked."""
+
+    def __init__(self, config: Callable[[], Config], surroundings: Surroundings) -> None:
+        self._config = config
+        self._surroundings = surroundings
+
+    async def access(self, cluster: Cluster) -> ClusterAccess:
+        """Raises ConfigError only when the files give no server and none was known before."""
+        if not cluster.configured:
+            return ClusterAccess(cluster=cluster)
+        definition = self._config().clusters.get(cluster.name)
+        if definition is None:
+            return _as_known(cluster, f"Cluster {cluster.name} is not configured any more, so its credentials are not used.")
+        try:
+            return await asyncio.to_thread(resolve, definition, self._surroundings)
+        except (ConfigError, UsageError) as error:
+            if not cluster.target.host:
+                raise
+            place = f"{error.where}: " if error.where else ""
+            return _as_known(cluster, f"The cluster's files cannot be used, so no credentials are: {place}{error.what}.")
+
+
+def from_kubeconfig(
+    path: Path | None, context: str | None, surroundings: Surroundings, *, name: str | None = None
+) -> ClusterAccess:
+    """The cluster of a kubeconfig's context as kubectl would take it; without a path, of the surroundings' files. Its name is
+    the context's, made fit for a name."""
+    entry = read_entry([path] if path else list(surroundings.kubeconfigs), context)
+    slug = re.sub(r"[^a-z0-9._-]+", "-", entry.context.lower()).strip("-._")[:63] or "kubeconfig"
+    definition = ClusterDefinition(name=name or slug, kubeconfig=path, context=entry.context)
+    return _access(definition, entry, surroundings)
+
+
+def resolve(definition: ClusterDefinition, surroundings: Surroundings) -> ClusterAccess:
+    """The cluster and its credentials as the files say now. Raises ConfigError when they give no server, and UsageError when
+    the server they give is no URL; everything else that is wrong is in ``problems``."""
+    if definition.in_cluster:
+        entry = _in_cluster_entry(surroundings.in_cluster)
+    elif definition.server:
+        entry = _server_entry(definition, definition.server)
+    else:
+        paths = [definition.kubeconfig] if definition.kubeconfig else list(surroundings.kubeconfigs)
+        entry = read_entry(paths, definition.context)
+    return _access(definition, entry, surroundings)
+
+
+def _access(definition: ClusterDefinition, entry: Entry, surroundings: Surroundings) -> ClusterAccess:
+    problems = list(entry.problems)
+    ca_pem = _ca(entry.ca, problems)
+    target = Target.from_url(entry.server, server_name=entry.tls_server_name, ca_pem=ca_pem, proxy_url=entry.proxy_url)
+    info = _cluster_info(target, ca_pem)
+    credentials = FileCredentials(entry.user, clock=surroundings.clock, environment=surroundings.environment, cluster=info)
+    cluster = definition.cluster(target, credentials.kind)
+    if definition.kubeconfig or entry.context:
+        cluster = cluster.model_copy(update={"kubeconfig_context": entry.context or definition.context})
+    has_some = entry.user != User()
+    return ClusterAccess(cluster=cluster, credentials=credentials if has_some else None, problems=tuple(problems))
+
+
+def _as_known(cluster: Cluster, problem: str) -> ClusterAccess:
+    return ClusterAccess(cluster=cluster, problems=(problem,))
+
+
+def _server_entry(definition: ClusterDefinition, server: str) -> Entry:
+    pem = definition.ca_pem.encode() if definition.ca_pem else b""
+    user = User(
+        token_file=definition.token_file,
+        certificate=Pem(path=definition.client_certificate),
+        key=Pem(path=definition.client_key),
+    )
+    return Entry(
+        context="",
+        server=server,
+        ca=Pem(data=pem, path=definition.ca_file),
+        tls_server_name=definition.tls_server_name,
+        proxy_url=definition.proxy_url,
+        user=user,
+    )
+
+
+def _in_cluster_entry(place: InCluster | None) -> Entry:
+    if place is None:
+        raise ConfigError("this process does not run in a pod, so it has no service account", next="use kubeconfig or server")
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    user = User(token_file=place.folder / "token")
+    return Entry(context="", server=f"https://{host}:{place.port}", ca=Pem(path=place.folder / "ca.crt"), user=user)
+
+
+def _ca(ca: Pem, problems: list[str]) -> str | None:
+    """The bundle's PEM text, if TLS can use it."""
+    if not ca:
+        return None
+    try:
+        content = ca.data or _file(ca.path)
+        text = content.decode("ascii", errors="ignore")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else "it is no certificate"
+        where = f" {ca.path}" if ca.path else ""
+        problems.append(f"The CA{where} cannot be used ({reason}); the system's trust store is used in its place.")
+        return None
+    return text
+
+
+def _file(path: Path | None) -> bytes:
+    assert path is not None
+    with path.open("rb") as file:
+        return file.read(_MAX_CA)
+
+
+def _cluster_info(target: Target, ca_pem: str | None) -> Json:
+    """What an exec plugin is told of the cluster if it asks."""
+    info: Json = {"server": target.url}
+    if target.server_name != target.host:
+        info["tls-server-name"] = target.server_name
+    if ca_pem:
+        info["certificate-authority-data"] = base64.b64encode(ca_pem.encode()).decode()
+    if target.proxy_url:
+        info["proxy-url"] = target.proxy_url
+    return info

@@ -1,0 +1,242 @@
+"""The clusters, channels and people of one YAML file: an immutable snapshot that is swapped whole on reload.
+
+Only the file itself is judged here. The kubeconfigs, certificates and tokens it names are read when an investigation needs
+them (``bot.adapters.kubeconfig``), because they rotate, and because the bot starts while they are missing. So the snapshot
+holds definitions and paths, and no secret. Paths are relative to the file. Keys marked ? may be left out.
+
+.. code-block:: yaml
+
+    clusters?:
+      prod:                              # the name people type; one of the three ways to reach it:
+        kubeconfig: prod.kubeconfig      #   1. a kubeconfig
+        context?: prod-admin             #      left out: its current-context
+        server: https://api.prod:6443    #   2. a server
+        ca?: prod-ca.crt                 #      a file or the PEM text; left out: the system's trust store
+        token_file?: token
+        client_certificate?: bot.crt     #      with client_key
+        client_key?: bot.key
+        tls_server_name?: api.prod
+        proxy_url?: http://proxy:3128
+        in_cluster: true                 #   3. the cluster the bot runs in, by its service account
+        aliases?: [production]
+        nodes?: ["10.0.0.11:6443"]       # control-plane nodes, asked directly
+        controls?: ["10.0.0.1:443"]      # endpoints that answer whatever happens to this cluster
+        provider?: aws
+        prometheus?: http://prometheus:9090
+        channels?: [C0123ABCD]           # channels whose default cluster this is
+    channels?:
+      C0123ABCD: {cluster?: prod, allow_clusters?: [prod, staging]}
+    may_start?: {users?: [U0123ABCD], groups?: [S0123ABCD]}     # left out: everybody
+    controls?: ["1.1.1.1:443"]           # for every cluster
+    playbooks?: playbooks                # a folder of own playbooks and causes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from bot.config_form import ClusterForm, ConfigForm
+from bot.document import Document, DocumentErrors, Problem, did_you_mean, read
+from bot.errors import UsageError
+from bot.form import validate
+from bot.ids import adhoc_cluster
+from bot.model.base import Value
+from bot.model.target import Cluster, CredentialKind, Endpoint, Target
+
+
+class ClusterDefinition(Value):
+    """One configured cluster as the file says: where its target and credentials are, not what they are."""
+
+    name: str
+    kubeconfig: Path | None = None
+    context: str | None = None
+    server: str | None = None
+    ca_file: Path | None = None
+    ca_pem: str | None = None
+    token_file: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    tls_server_name: str | None = None
+    proxy_url: str | None = None
+    in_cluster: bool = False
+    aliases: tuple[str, ...] = ()
+    nodes: tuple[Endpoint, ...] = ()
+    controls: tuple[Endpoint, ...] = ()
+    provider: str | None = None
+    prometheus_url: str | None = None
+
+    def cluster(self, target: Target | None = None, credentials: CredentialKind = CredentialKind.NONE) -> Cluster:
+        """The cluster with what its files said. Without a target: as far as this file alone knows it, which for a
+        kubeconfig is no host at all (an empty one)."""
+        place = f"kubeconfig:{self.context or 'current-context'}" if self.kubeconfig else "in-cluster"
+        known = Target.from_url(self.server, server_name=self.tls_server_name, proxy_url=self.proxy_url) if self.server else None
+        return Cluster(
+            name=self.name,
+            target=target or known or Target(url=place, scheme="https", host="", port=0, server_name=""),
+            configured=True,
+            credentials=credentials,
+            aliases=self.aliases,
+            nodes=self.nodes,
+            controls=self.controls,
+            provider=self.provider,
+            prometheus_url=self.prometheus_url,
+            kubeconfig_context=self.context,
+        )
+
+
+class Channel(Value):
+    """What is said of one channel. No allowed clusters means all of them."""
+
+    cluster: str | None = None
+    allow_clusters: tuple[str, ...] = ()
+
+
+def ad_hoc(url: str, controls: tuple[Endpoint, ...] = ()) -> Cluster:
+    """The cluster of a bare URL: no credentials and none possible. Raises UsageError for what is no server URL."""
+    target = Target.from_url(url)
+    return Cluster(name=adhoc_cluster(target.url), target=target, configured=False, controls=controls)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One validated file. A round keeps the snapshot it began with."""
+
+    clusters: Mapping[str, ClusterDefinition] = field(default_factory=lambda: MappingProxyType({}))
+    channels: Mapping[str, Channel] = field(default_factory=lambda: MappingProxyType({}))
+    users: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    controls: tuple[Endpoint, ...] = ()
+    playbooks: Path | None = None
+
+    @classmethod
+    def empty(cls) -> Config:
+        """No clusters: only bare URLs and kubeconfigs named on the command line can be investigated."""
+        return cls()
+
+    @classmethod
+    def load(cls, path: Path) -> Config:
+        """Reads and judges the file; raises DocumentErrors with everything that is wrong with it."""
+        document = read(path)
+        form, problems = validate(document, ConfigForm, _cluster_names(document))
+        everything = [*problems, *_repeated_names(document), *_repeated_channels(document)]
+        if form is None or everything:
+            raise DocumentErrors(everything)
+        return _snapshot(form, path.absolute().parent)
+
+    def cluster_named(self, text: str, channel: str | None = None) -> ClusterDefinition:
+        """The cluster of this name or alias, whatever its case. Raises UsageError with the nearest name, or if the channel
+        may not ask about it."""
+        wanted = text.strip().lower()
+        names = {name.lower(): one for one in self.clusters.values() for name in (one.name, *one.aliases)}
+        allowed = self._allowed(channel)
+        reachable = {name: one for name, one in names.items() if not allowed or one.name in allowed}
+        if found := reachable.get(wanted):
+            return found
+        known = f"the clusters are {', '.join(sorted({one.name for one in reachable.values()}))}" if reachable else ""
+        if wanted in names:
+            raise UsageError(f"cluster '{names[wanted].name}' is not for this channel", nearest=known)
+        raise UsageError(f"there is no cluster '{text.strip()}'", nearest=did_you_mean(wanted, reachable) or known)
+
+    def default_for(self, channel: str | None) -> ClusterDefinition | None:
+        """The cluster meant in this channel when none is named; the only one there is, else None."""
+        said = self.channels.get(channel or "", Channel()).cluster
+        if said:
+            return self.clusters[said]
+        allowed = self._allowed(channel) or frozenset(self.clusters)
+        return self.clusters[next(iter(allowed))] if len(allowed) == 1 else None
+
+    def may_start(self, user: str, groups: Iterable[str] = ()) -> bool:
+        """Whether this person, a member of these user groups, may start an investigation."""
+        everybody = not self.users and not self.groups
+        return everybody or user in self.users or not self.groups.isdisjoint(groups)
+
+    def ad_hoc(self, url: str) -> Cluster:
+        """The cluster of a bare URL, with the controls of this file."""
+        return ad_hoc(url, self.controls)
+
+    def _allowed(self, channel: str | None) -> frozenset[str]:
+        return frozenset(self.channels.get(channel or "", Channel()).allow_clusters)
+
+
+def _snapshot(form: ConfigForm, folder: Path) -> Config:
+    channels = {channel: Channel(cluster=name) for name, one in form.clusters.items() for channel in one.channels}
+    for channel, said in form.channels.items():
+        default = said.cluster or channels.get(channel, Channel()).cluster
+        channels[channel] = Channel(cluster=default, allow_clusters=said.allow_clusters)
+    return Config(
+        clusters=MappingProxyType({name: _definition(one, name, folder, form.controls) for name, one in form.clusters.items()}),
+        channels=MappingProxyType(channels),
+        users=frozenset(form.may_start.users),
+        groups=frozenset(form.may_start.groups),
+        controls=form.controls,
+        playbooks=_path(form.playbooks, folder),
+    )
+
+
+def _definition(form: ClusterForm, name: str, folder: Path, controls: tuple[Endpoint, ...]) -> ClusterDefinition:
+    pem = form.ca if form.ca and "-----BEGIN" in form.ca else None
+    return ClusterDefinition(
+        name=name,
+        kubeconfig=_path(form.kubeconfig, folder),
+        context=form.context,
+        server=form.server,
+        ca_file=None if pem else _path(form.ca, folder),
+        ca_pem=pem,
+        token_file=_path(form.token_file, folder),
+        client_certificate=_path(form.client_certificate, folder),
+        client_key=_path(form.client_key, folder),
+        tls_server_name=form.tls_server_name,
+        proxy_url=form.proxy_url,
+        in_cluster=form.in_cluster,
+        aliases=form.aliases,
+        nodes=form.nodes,
+        controls=tuple(dict.fromkeys([*form.controls, *controls])),
+        provider=form.provider,
+        prometheus_url=form.prometheus,
+    )
+
+
+def _path(text: str | None, folder: Path) -> Path | None:
+    return folder / Path(text).expanduser() if text else None
+
+
+def _raw(document: Document, key: str) -> dict[str, dict[str, Any]]:
+    """The entries of a section as they stand, so that a mistake elsewhere does not hide one between them."""
+    section = document.data.get(key) if isinstance(document.data, dict) else None
+    entries = section.items() if isinstance(section, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, dict)}
+
+
+def _cluster_names(document: Document) -> frozenset[str]:
+    return frozenset(_raw(document, "clusters"))
+
+
+def _texts(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [text for text in values if isinstance(text, str)]
+
+
+def _repeated_names(document: Document) -> Iterator[Problem]:
+    clusters = _raw(document, "clusters")
+    taken = {name.lower(): name for name in clusters}
+    for name, entry in clusters.items():
+        for index, alias in enumerate(_texts(entry.get("aliases"))):
+            other = taken.setdefault(alias.lower(), name)
+            if other != name or alias.lower() == name:
+                where = document.where(("clusters", name, "aliases", index))
+                yield document.problem(where, f"'{alias}' is a name of cluster '{other}' already")
+
+
+def _repeated_channels(document: Document) -> Iterator[Problem]:
+    channels = _raw(document, "channels").items()
+    taken = {channel: said["cluster"] for channel, said in channels if isinstance(said.get("cluster"), str)}
+    for name, entry in _raw(document, "clusters").items():
+        for index, channel in enumerate(_texts(entry.get("channels"))):
+            other = taken.setdefault(channel, name)
+            if other != name:
+                where = document.where(("clusters", name, "channels", index))
+                yield document.problem(where, f"the default cluster of {channel} is '{other}' already")

@@ -1,0 +1,169 @@
+"""The YAML form of the configuration file; ``bot.config`` describes it in words.
+
+The context of its validation is the set of cluster names in the file, so that a wrong reference is told from a wrong cluster.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, PlainValidator, StrictBool, ValidationInfo
+
+from bot.document import did_you_mean
+from bot.errors import UsageError
+from bot.form import Form, ListOrOne, Text, wrong
+from bot.model.target import Endpoint, Target
+
+
+def _cluster_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", name) or name.startswith("url-"):
+        better = re.sub(r"[^a-z0-9._-]+", "-", name.lower().removeprefix("url-")).strip("-._") or "prod"
+        raise wrong(f"'{name}' is not a cluster's name: small letters, digits, '.', '_', '-'", f"did you mean '{better}'?")
+    return name
+
+
+def _existing(name: str, info: ValidationInfo) -> str:
+    known = info.context or frozenset()
+    if name not in known:
+        few = f"the clusters are {', '.join(sorted(known))}" if known else "no clusters are configured"
+        raise wrong(f"there is no cluster '{name}'", did_you_mean(name, known) or few)
+    return name
+
+
+def parse_endpoint(text: Any) -> Endpoint:
+    """``host:port`` or ``[address]:port``."""
+    if not isinstance(text, str):
+        raise wrong("an endpoint is text of the form host:port", "write '10.0.0.1:6443'")
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:/\[\]@]+)):([0-9]{1,5})", text.strip(), re.ASCII)
+    if match is None or not 0 < int(match[3]) < 65536:
+        host = text.strip().rpartition("://")[2].split("/")[0]
+        near = f"[{host}]:6443" if host.count(":") > 1 and "[" not in host else f"{host.partition(':')[0] or '10.0.0.1'}:6443"
+        raise wrong(f"'{text}' is not host:port", f"write '{near}'")
+    return Endpoint(host=match[1] or match[2], port=int(match[3]))
+
+
+def _server(text: str) -> str:
+    try:
+        return Target.from_url(text).url
+    except UsageError as error:
+        raise wrong(error.what, error.nearest or error.next) from error
+
+
+def _web_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        good = False
+        parts = urlsplit("")
+    if not good:
+        raise wrong(f"'{text}' is not a URL", "a URL looks like http://proxy.example.com:3128")
+    if parts.username is not None or parts.password is not None:
+        raise wrong("a URL in this file has no user name or password in it", "this file holds no secrets")
+    return text
+
+
+def _slack_id(first: str, what: str, example: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(rf"[{first}][A-Z0-9]{{2,}}", text):
+            raise wrong(f"'{text}' is not {what} as Slack knows it", f"its id looks like {example}")
+        return text
+
+    return AfterValidator(check)
+
+
+ClusterName = Annotated[Text, AfterValidator(_cluster_name)]
+ExistingCluster = Annotated[Text, AfterValidator(_existing)]
+EndpointText = Annotated[Endpoint, PlainValidator(parse_endpoint)]
+EndpointTexts = Annotated[tuple[EndpointText, ...], ListOrOne]
+WebUrl = Annotated[Text, AfterValidator(_web_url)]
+ChannelId = Annotated[Text, _slack_id("CGD", "a channel", "C0123ABCD")]
+
+_WAYS = ("kubeconfig", "server", "in_cluster")
+_SERVER_ONLY = ("ca", "token_file", "client_certificate", "client_key", "tls_server_name", "proxy_url")
+
+
+def _one_way(in_cluster: bool, info: ValidationInfo) -> bool:
+    ways = [way for way in _WAYS[:2] if info.data.get(way)] + ["in_cluster"] * in_cluster
+    if all(way in info.data for way in _WAYS[:2]) and len(ways) != 1:
+        found = f"this has {' and '.join(ways)}" if ways else "this has none"
+        raise wrong(f"a cluster has one of kubeconfig, server and in_cluster; {found}", instead_of=_WAYS)
+    return in_cluster
+
+
+def _with_server(value: Any, info: ValidationInfo) -> Any:
+    if value and "server" in info.data and info.data["server"] is None:
+        raise wrong(f"'{info.field_name}' goes with 'server'; a kubeconfig says it itself", instead_of=["server"])
+    return value
+
+
+def _with_kubeconfig(context: str | None, info: ValidationInfo) -> str | None:
+    if context and "kubeconfig" in info.data and info.data["kubeconfig"] is None:
+        raise wrong("'context' goes with 'kubeconfig'", instead_of=["kubeconfig"])
+    return context
+
+
+def _pair(key: str | None, info: ValidationInfo) -> str | None:
+    certificate = info.data.get("client_certificate")
+    if "client_certificate" in info.data and bool(key) != bool(certificate):
+        raise wrong(
+            "client_certificate and client_key go together; one is missing", instead_of=["client_certificate", "client_key"]
+        )
+    return _with_server(key, info)
+
+
+def _with_default(allowed: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    default = info.data.get("cluster")
+    if allowed and default and default not in allowed:
+        raise wrong(f"the channel's own cluster '{default}' is not among those it may ask about", f"add '{default}'")
+    return allowed
+
+
+ServerOnly = Annotated[Text | None, AfterValidator(_with_server)]
+
+
+class ClusterForm(Form):
+    """One cluster: how it is reached, and what is known of it."""
+
+    kubeconfig: Text | None = None
+    context: Annotated[Text | None, AfterValidator(_with_kubeconfig)] = None
+    server: Annotated[Text, AfterValidator(_server)] | None = None
+    in_cluster: Annotated[StrictBool, AfterValidator(_one_way), Field(validate_default=True)] = False
+    ca: ServerOnly = None
+    token_file: ServerOnly = None
+    client_certificate: ServerOnly = None
+    client_key: Annotated[Text | None, AfterValidator(_pair), Field(validate_default=True)] = None
+    tls_server_name: ServerOnly = None
+    proxy_url: Annotated[WebUrl | None, AfterValidator(_with_server)] = None
+    aliases: Annotated[tuple[ClusterName, ...], ListOrOne] = ()
+    nodes: EndpointTexts = ()
+    controls: EndpointTexts = ()
+    provider: Text | None = None
+    prometheus: WebUrl | None = None
+    channels: Annotated[tuple[ChannelId, ...], ListOrOne] = ()
+
+
+class ChannelForm(Form):
+    """One channel: its default cluster, and the clusters it may ask about."""
+
+    cluster: ExistingCluster | None = None
+    allow_clusters: Annotated[tuple[ExistingCluster, ...], ListOrOne, AfterValidator(_with_default)] = ()
+
+
+class MayStartForm(Form):
+    """Who may start an investigation; nobody named means everybody."""
+
+    users: Annotated[tuple[Annotated[Text, _slack_id("UW", "a person", "U0123ABCD")], ...], ListOrOne] = ()
+    groups: Annotated[tuple[Annotated[Text, _slack_id("S", "a user group", "S0123ABCD")], ...], ListOrOne] = ()
+
+
+class ConfigForm(Form):
+    """The configuration file of apidown."""
+
+    clusters: dict[ClusterName, ClusterForm] = {}
+    channels: dict[ChannelId, ChannelForm] = {}
+    may_start: MayStartForm = MayStartForm()
+    controls: EndpointTexts = ()
+    playbooks: Text | None = None
