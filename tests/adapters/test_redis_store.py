@@ -432,15 +432,24 @@ async def test_a_follower_outlives_its_connection_and_misses_nothing(store: Redi
     assert seen == await store.read(REF)
 
 
-async def test_a_follower_waits_longer_than_the_time_out_of_commands(store_url: str) -> None:
+async def test_a_quiet_follower_keeps_its_connection_longer_than_commands_may_take(store_url: str, raw: Redis) -> None:
     hasty = connect(store_url, patience_s=0.5)
     lease = await owned(hasty)
+
+    async def blocked() -> list[str]:
+        async with asyncio.timeout(20):
+            while not (found := [c["id"] for c in await raw.client_list() if c["cmd"] == "xread" and "b" in c["flags"]]):
+                await asyncio.sleep(0.01)
+        return found
+
     async with following(hasty) as entries:
         await anext(entries)
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(anext(entries), name="follower")
+            before = await blocked()
             done, _ = await asyncio.wait([waiting], timeout=1.5)
             assert not done
+            assert await blocked() == before
             await hasty.append(REF, [event(EventType.CONCLUDED)], lease=lease)
         assert waiting.result().event.type == "concluded"
     await hasty.close()
