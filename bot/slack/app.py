@@ -34,6 +34,7 @@ from bot.slack.pace import Timing
 from bot.slack.patience import Patience
 from bot.slack.rights import Rights
 from bot.slack.socket import Socket, SocketTiming
+from bot.slack.typed import unformat
 from bot.slack.work import Work
 
 _ANYTHING = re.compile(".*", re.S)
@@ -178,7 +179,7 @@ class SlackApp:
         call = CommandCall(
             user=str(body["user_id"]),
             channel=str(body["channel_id"]),
-            text=self._redactor.text(str(body.get("text") or "")),
+            text=self._redactor.text(unformat(str(body.get("text") or ""))),
             at=self._clock.now(),
         )
         answer = command.answer(call, self._config())

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+
+import pytest
+
+import commands
+from bot.config import Channel, ClusterDefinition, Config
+from bot.errors import UsageError
+from bot.model.events import Opened, Thread, Trigger
+from bot.model.investigation import Investigation, Ref, State
+from bot.ports import Opening
+from bot.registry import Command, CommandCall, scan
+from commands.apidown import apidown, moment
+
+NOW = datetime(2026, 11, 20, 14, 3, 22, tzinfo=UTC)
+PROD = ClusterDefinition(name="prod", server="https://api.prod.example:6443")
+STAGING = ClusterDefinition(name="staging", server="https://api.staging.example:6443")
+CONFIG = Config(
+    clusters=MappingProxyType({"prod": PROD, "staging": STAGING}),
+    channels=MappingProxyType({"C0PROD": Channel(cluster="prod")}),
+)
+
+
+def ask(text, *, channel="C0PROD", config=CONFIG):
+    return apidown.answer(CommandCall(user="U0ANN", channel=channel, text=text, at=NOW), config)
+
+
+def investigation(cluster, id, *, state=State.RUNNING, channel="C0PROD", ago=40):
+    definition = {"prod": PROD, "staging": STAGING}[cluster]
+    opened = Opened(
+        cluster=definition.cluster(), trigger=Trigger(kind="slash-command", who="U0BOB"), thread=Thread(channel=channel)
+    )
+    at = NOW - timedelta(seconds=ago)
+    return Investigation(ref=Ref(cluster=cluster, id=id), opened=opened, opened_at=at, last_event_at=at, state=state)
+
+
+class Engine:
+    """Investigations in memory: what the port promises, without probing anything."""
+
+    def __init__(self, *running):
+        self.running = list(running)
+        self.requests = []
+        self.cancelled = []
+
+    async def start(self, request):
+        self.requests.append(request)
+        found = [state.ref for state in self.running if state.ref.cluster == request.cluster.name]
+        ref = found[0] if found else Ref(cluster=request.cluster.name, id="20261120-new1")
+        return Opening(ref=ref, joined=bool(found))
+
+    async def cancel(self, ref, *, who):
+        self.cancelled.append((ref.id, who))
+        return True
+
+    async def rerun(self, ref, *, who):
+        return True
+
+    async def look(self, ref):
+        return next((state for state in self.running if state.ref == ref), None)
+
+    async def current(self):
+        return self.running
+
+
+def test_the_command_is_named_after_its_file():
+    found = scan(commands, Command)
+    assert "apidown" in found
+    assert found["apidown"].usage.startswith("/apidown [cluster or URL]")
+
+
+async def test_a_bare_command_investigates_the_channels_cluster_in_the_channel():
+    answer, engine = ask(""), Engine()
+    assert answer.restricted
+    assert answer.text.startswith("Investigating prod.")
+    assert await answer.then(engine) is None
+    [request] = engine.requests
+    assert request.cluster == PROD.cluster()
+    assert request.thread == Thread(channel="C0PROD")
+    assert request.trigger == Trigger(kind="slash-command", who="U0ANN", text="")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "staging --since 30m --playbook connection-refused nothing answers",
+        "--since=30m --playbook=connection-refused staging",
+        "staging --playbook connection-refused nothing answers since then --since 30m",
+    ],
+)
+async def test_options_are_read_at_either_end(text):
+    answer, engine = ask(text), Engine()
+    await answer.then(engine)
+    [request] = engine.requests
+    assert request.cluster.name == "staging"
+    assert request.since == NOW - timedelta(minutes=30)
+    assert request.playbook == "connection-refused"
+    assert request.trigger.text == text
+    assert "13:33 UTC" in answer.text
+
+
+async def test_an_option_inside_pasted_text_is_pasted_text():
+    answer, engine = ask("staging I ran kubectl logs --since=5m api and it hangs"), Engine()
+    await answer.then(engine)
+    assert engine.requests[0].since is None
+
+
+async def test_a_pasted_address_that_is_not_configured_is_named_by_its_url():
+    answer, engine = ask("https://other.example:6443"), Engine()
+    assert "https://other.example:6443" in answer.text
+    await answer.then(engine)
+    assert not engine.requests[0].cluster.configured
+
+
+async def test_whoever_joins_a_running_investigation_is_told_where_it_is():
+    engine = Engine(investigation("prod", "20261120-k7f3", channel="C0ELSE"))
+    text = await ask("prod").then(engine)
+    assert "already" in text
+    assert "another channel" in text
+    assert "20261120-k7f3" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("prdo", "did you mean 'prod'?"),
+        ("--sinse 30m", "did you mean '--since'?"),
+        ("prod --since", "--since needs a value"),
+        ("prod --since tomorrow", "30m, 14:05 or"),
+        ("cancel prdo", "did you mean 'prod'?"),
+    ],
+)
+def test_what_is_not_understood_is_answered_at_once_and_nothing_is_done(text, says):
+    answer = ask(text)
+    assert says in answer.text
+    assert answer.then is None
+
+
+def test_help_names_the_clusters_and_every_verb_for_everybody():
+    answer = ask("help")
+    assert not answer.restricted
+    for word in ("prod, staging", "status", "cancel", "--since", "--playbook"):
+        assert word in answer.text
+
+
+async def test_status_says_what_runs_for_how_long_to_everybody():
+    answer = ask("status")
+    assert not answer.restricted
+    text = await answer.then(Engine(investigation("prod", "20261120-k7f3")))
+    assert text == "prod (20261120-k7f3): running, opened 40 s ago. no verdict yet"
+    assert "Nothing" in await answer.then(Engine())
+
+
+async def test_cancel_takes_the_one_that_runs_in_this_channel():
+    engine = Engine(investigation("staging", "20261120-aaaa", channel="C0ELSE"), investigation("prod", "20261120-bbbb"))
+    answer = ask("cancel")
+    assert answer.restricted
+    assert "20261120-bbbb" in await answer.then(engine)
+    assert engine.cancelled == [("20261120-bbbb", "U0ANN")]
+
+
+async def test_cancel_of_a_named_cluster_works_from_any_channel():
+    engine = Engine(investigation("staging", "20261120-aaaa", channel="C0ELSE"))
+    await ask("cancel staging").then(engine)
+    assert engine.cancelled == [("20261120-aaaa", "U0ANN")]
+
+
+async def test_cancel_without_one_meaning_cancels_nothing():
+    several = Engine(investigation("prod", "20261120-aaaa"), investigation("staging", "20261120-bbbb"))
+    assert "Several are running" in await ask("cancel").then(several)
+    over = Engine(investigation("prod", "20261120-aaaa", state=State.CONCLUDED))
+    assert "Nothing is running" in await ask("cancel").then(over)
+    assert several.cancelled == over.cancelled == []
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("30m", datetime(2026, 11, 20, 13, 33, 22, tzinfo=UTC)),
+        ("2h", datetime(2026, 11, 20, 12, 3, 22, tzinfo=UTC)),
+        ("14:00", datetime(2026, 11, 20, 14, 0, tzinfo=UTC)),
+        ("23:10", datetime(2026, 11, 19, 23, 10, tzinfo=UTC)),
+        ("2026-11-20T12:00Z", datetime(2026, 11, 20, 12, 0, tzinfo=UTC)),
+        ("2026-11-20T12:00", datetime(2026, 11, 20, 12, 0, tzinfo=UTC)),
+        ("2026-11-20T14:00+01:00", datetime(2026, 11, 20, 13, 0, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_read_as_utc_and_in_the_past(text, at):
+    assert moment(text, NOW) == at
+
+
+@pytest.mark.parametrize("text", ["25:00", "2027-01-01", "yesterday", "-5m"])
+def test_a_time_that_cannot_be_is_refused(text):
+    with pytest.raises(UsageError):
+        moment(text, NOW)
