@@ -6,48 +6,33 @@ import asyncio
 import base64
 import re
 import ssl
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 from bot.adapters.kubeconfig.credentials import FileCredentials
 from bot.adapters.kubeconfig.files import Entry, Pem, User, read_entry
-from bot.clock import Clock
+from bot.clock import Clock, SystemClock
 from bot.config import ClusterDefinition, Config
 from bot.errors import ConfigError, UsageError
 from bot.model.base import Json
-from bot.model.target import Cluster, Target
+from bot.model.target import Cluster, Endpoint, Target
 from bot.ports import ClusterAccess
+from bot.settings import Settings
 
 _MAX_CA = 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True)
-class InCluster:
-    """What Kubernetes gives every pod: the API server's address, and the folder of the service account's files."""
-
-    host: str
-    port: int = 443
-    folder: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What resolving needs of the process. ``environment`` is what exec plugins inherit, ``kubeconfigs`` the files that are
-    used where a definition names none, ``in_cluster`` None outside of a pod."""
-
-    clock: Clock
-    environment: Mapping[str, str]
-    kubeconfigs: tuple[Path, ...] = ()
-    in_cluster: InCluster | None = None
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where Kubernetes puts a pod's own token and CA."""
 
 
 class FileDirectory:
     """``ports.Directory`` over the configuration that is current when it is asked."""
 
-    def __init__(self, config: Callable[[], Config], surroundings: Surroundings) -> None:
+    def __init__(self, config: Callable[[], Config], settings: Settings, *, clock: Clock | None = None) -> None:
         self._config = config
-        self._surroundings = surroundings
+        self._settings = settings
+        self._clock = clock
 
     async def access(self, cluster: Cluster) -> ClusterAccess:
         """Raises ConfigError only when the files give no server and none was known before."""
@@ -57,7 +42,7 @@ class FileDirectory:
         if definition is None:
             return _as_known(cluster, f"Cluster {cluster.name} is not configured any more, so its credentials are not used.")
         try:
-            return await asyncio.to_thread(resolve, definition, self._surroundings)
+            return await asyncio.to_thread(resolve, definition, self._settings, clock=self._clock)
         except (ConfigError, UsageError) as error:
             if not cluster.target.host:
                 raise
@@ -66,35 +51,39 @@ class FileDirectory:
 
 
 def from_kubeconfig(
-    path: Path | None, context: str | None, surroundings: Surroundings, *, name: str | None = None
+    path: Path | None, context: str | None, settings: Settings, *, name: str | None = None, clock: Clock | None = None
 ) -> ClusterAccess:
-    """The cluster of a kubeconfig's context as kubectl would take it; without a path, of the surroundings' files. Its name is
-    the context's, made fit for a name."""
-    entry = read_entry([path] if path else list(surroundings.kubeconfigs), context)
+    """The cluster of a kubeconfig's context as kubectl would take it; without a path, of the settings' files. Its name is the
+    context's, made fit for a name. Raises as ``resolve`` does."""
+    entry = read_entry([path] if path else settings.kubeconfig_files, context)
     slug = re.sub(r"[^a-z0-9._-]+", "-", entry.context.lower()).strip("-._")[:63] or "kubeconfig"
     definition = ClusterDefinition(name=name or slug, kubeconfig=path, context=entry.context)
-    return _access(definition, entry, surroundings)
+    return _access(definition, entry, settings, clock)
 
 
-def resolve(definition: ClusterDefinition, surroundings: Surroundings) -> ClusterAccess:
+def resolve(
+    definition: ClusterDefinition, settings: Settings, *, clock: Clock | None = None, account: Path = SERVICE_ACCOUNT
+) -> ClusterAccess:
     """The cluster and its credentials as the files say now. Raises ConfigError when they give no server, and UsageError when
     the server they give is no URL; everything else that is wrong is in ``problems``."""
     if definition.in_cluster:
-        entry = _in_cluster_entry(surroundings.in_cluster)
+        entry = _in_cluster_entry(settings, account)
     elif definition.server:
         entry = _server_entry(definition, definition.server)
     else:
-        paths = [definition.kubeconfig] if definition.kubeconfig else list(surroundings.kubeconfigs)
+        paths = [definition.kubeconfig] if definition.kubeconfig else settings.kubeconfig_files
         entry = read_entry(paths, definition.context)
-    return _access(definition, entry, surroundings)
+    return _access(definition, entry, settings, clock)
 
 
-def _access(definition: ClusterDefinition, entry: Entry, surroundings: Surroundings) -> ClusterAccess:
+def _access(definition: ClusterDefinition, entry: Entry, settings: Settings, clock: Clock | None) -> ClusterAccess:
     problems = list(entry.problems)
     ca_pem = _ca(entry.ca, problems)
     target = Target.from_url(entry.server, server_name=entry.tls_server_name, ca_pem=ca_pem, proxy_url=entry.proxy_url)
     info = _cluster_info(target, ca_pem)
-    credentials = FileCredentials(entry.user, clock=surroundings.clock, environment=surroundings.environment, cluster=info)
+    credentials = FileCredentials(
+        entry.user, clock=clock or SystemClock(), environment=settings.child_environment(), cluster=info
+    )
     cluster = definition.cluster(target, credentials.kind)
     if definition.kubeconfig or entry.context:
         cluster = cluster.model_copy(update={"kubeconfig_context": entry.context or definition.context})
@@ -123,12 +112,12 @@ def _server_entry(definition: ClusterDefinition, server: str) -> Entry:
     )
 
 
-def _in_cluster_entry(place: InCluster | None) -> Entry:
-    if place is None:
+def _in_cluster_entry(settings: Settings, account: Path) -> Entry:
+    address = settings.kubernetes_service_host
+    if address is None:
         raise ConfigError("this process does not run in a pod, so it has no service account", next="use kubeconfig or server")
-    host = f"[{place.host}]" if ":" in place.host else place.host
-    user = User(token_file=place.folder / "token")
-    return Entry(context="", server=f"https://{host}:{place.port}", ca=Pem(path=place.folder / "ca.crt"), user=user)
+    server = f"https://{Endpoint(host=address, port=settings.kubernetes_service_port)}"
+    return Entry(context="", server=server, ca=Pem(path=account / "ca.crt"), user=User(token_file=account / "token"))
 
 
 def _ca(ca: Pem, problems: list[str]) -> str | None:
