@@ -1,0 +1,130 @@
+"""What a probe's test needs around it: a clock that stands still, a cluster, credentials, an API, and the probe's run."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import bot.probes
+from bot.errors import Unavailable
+from bot.model.base import Json
+from bot.model.finding import Finding
+from bot.model.target import Cluster, CredentialKind, Endpoint, Target
+from bot.model.vantage import BOT
+from bot.ports import ApiObject, KubernetesReads, Network
+from bot.registry import Probe, ProbeContext, scan
+from tests.fakes.network import NOW, ScriptedNetwork
+
+PROBES = scan(bot.probes, Probe)
+
+HOST = "api.example.com"
+ADDRESS = "10.0.0.1"
+PLACE = f"{ADDRESS}:6443"
+
+
+class StoppedClock:
+    def __init__(self, now: datetime = NOW) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return 100.0
+
+
+@dataclass
+class OwnCredentials:
+    """Credentials that say what the test wants of themselves, and cannot be had when there is an error."""
+
+    about: Json = field(default_factory=lambda: {"kind": "token"})
+    error: Unavailable | None = None
+    kind: CredentialKind = CredentialKind.TOKEN
+
+    async def headers(self) -> dict[str, str]:
+        if self.error is not None:
+            raise self.error
+        return {"Authorization": "Bearer not-a-real-token"}
+
+    def load_client_certificate(self, context: ssl.SSLContext) -> None:
+        return None
+
+    def describe(self) -> Json:
+        return self.about
+
+
+@dataclass
+class KnownObjects:
+    """``ports.KubernetesReads`` over objects in memory; ``error`` makes every read fail."""
+
+    pods: Sequence[ApiObject] = ()
+    endpoints: Sequence[Endpoint] = ()
+    config_maps: dict[str, Json] = field(default_factory=dict)
+    error: Unavailable | None = None
+
+    async def list_pods(self, namespace: str, *, label_selector: str | None = None, limit: int = 50) -> Sequence[ApiObject]:
+        self._check()
+        wanted = dict([label_selector.split("=")]) if label_selector else {}
+        in_namespace = [pod for pod in self.pods if pod.namespace == namespace]
+        return [pod for pod in in_namespace if wanted.items() <= pod.data.get("labels", {}).items()]
+
+    async def list_endpoint_addresses(self, namespace: str, service: str) -> Sequence[Endpoint]:
+        self._check()
+        return self.endpoints
+
+    async def get_config_map(self, namespace: str, name: str) -> ApiObject | None:
+        self._check()
+        data = self.config_maps.get(f"{namespace}/{name}")
+        return ApiObject(kind="ConfigMap", namespace=namespace, name=name, data=data) if data is not None else None
+
+    def _check(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+def target(url: str = f"https://{HOST}:6443", **given: Any) -> Target:
+    return Target.from_url(url, **given)
+
+
+@dataclass
+class Scene:
+    """One probe's surroundings; what a test changes is what it is about."""
+
+    network: ScriptedNetwork = field(default_factory=ScriptedNetwork)
+    target: Target = field(default_factory=target)
+    configured: bool = True
+    credentials: OwnCredentials | None = None
+    api: KubernetesReads | None = None
+    controls: tuple[Endpoint, ...] = ()
+    now: datetime = NOW
+
+    def context(self, probe: str, params: Json, network: Network | None = None) -> ProbeContext:
+        cluster = Cluster(name="prod", target=self.target, configured=self.configured, controls=self.controls)
+        return ProbeContext(
+            probe=probe,
+            params=params,
+            cluster=cluster,
+            vantage=BOT,
+            round=1,
+            network=network or self.network,
+            clock=StoppedClock(self.now),
+            deadline=109.0,
+            credentials=self.credentials,
+            api=self.api,
+        )
+
+    async def run(self, probe: str, *, network: Network | None = None, **params: Any) -> list[Finding]:
+        found = PROBES[probe]
+        context = self.context(probe, params, network)
+        findings = [finding async for finding in found.run(context, found.validate(params))]
+        for finding in findings:
+            assert finding.outcome in found.outcomes
+            assert finding.sentence.endswith(".")
+        return findings
+
+    async def one(self, probe: str, **params: Any) -> Finding:
+        (finding,) = await self.run(probe, **params)
+        return finding

@@ -1,0 +1,194 @@
+"""Controls, name and TCP: every outcome has a scene that leads to it, and each address is judged by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.model.finding import Status
+from bot.model.observation import Failure, Reject
+from bot.model.target import Endpoint
+from tests.probes.scene import ADDRESS, HOST, PLACE, PROBES, Scene, target
+
+Arrange = Callable[[Scene], object]
+
+CONTROL = Endpoint(host="192.0.2.10", port=443)
+OTHER = Endpoint(host="192.0.2.11", port=443)
+DNS = "10.0.0.53"
+
+
+def with_controls(scene: Scene, failure: Failure | None, other: Failure | None = None) -> None:
+    scene.controls = (CONTROL, OTHER)
+    scene.network.connects(CONTROL.host, port=443, failure=failure)
+    scene.network.connects(OTHER.host, port=443, failure=other)
+
+
+def same(failure: Failure) -> Arrange:
+    return lambda scene: with_controls(scene, failure, failure)
+
+
+CONTROLS: list[tuple[str, Status, Arrange]] = [
+    ("controls-reachable", Status.OK, lambda scene: with_controls(scene, Failure.CONNECT_TIMEOUT, None)),
+    ("controls-unreachable", Status.PROBLEM, same(Failure.CONNECT_TIMEOUT)),
+    ("controls-unreachable", Status.INCONCLUSIVE, same(Failure.DEADLINE_CAPPED)),
+    ("no-network", Status.PROBLEM, same(Failure.NETWORK_UNREACHABLE)),
+    ("no-controls", Status.NOT_CHECKED, lambda scene: None),
+]
+
+
+@pytest.mark.parametrize(("outcome", "status", "arrange"), CONTROLS)
+async def test_controls(outcome: str, status: Status, arrange: Arrange) -> None:
+    scene = Scene()
+    arrange(scene)
+    finding = await scene.one("negative-control")
+    assert (finding.outcome, finding.status, finding.subject) == (outcome, status, "controls")
+
+
+def system_fails(failure: Failure, direct: Failure, **given: object) -> Arrange:
+    def arrange(scene: Scene) -> None:
+        scene.network.resolves(HOST, failure=failure)
+        scene.network.resolves(HOST, server=DNS, failure=direct, **given)
+
+    return arrange
+
+
+def hosts_entry(scene: Scene) -> None:
+    scene.network.resolves(HOST, "10.9.9.9")
+    scene.network.resolves(HOST, "10.0.0.1", "10.0.0.2", server=DNS)
+
+
+def by_address(scene: Scene) -> None:
+    scene.target = target("https://10.0.0.1:6443")
+
+
+NAMES: list[tuple[str, Status, Arrange]] = [
+    ("resolved", Status.OK, lambda scene: scene.network.resolves(HOST, "10.0.0.1")),
+    ("address-given", Status.NOT_APPLICABLE, by_address),
+    ("name-not-found", Status.PROBLEM, system_fails(Failure.NAME_NOT_FOUND, Failure.NAME_NOT_FOUND)),
+    ("name-not-found", Status.PROBLEM, system_fails(Failure.RESOLVER_FAILING, Failure.NAME_NOT_FOUND)),
+    ("name-has-no-address", Status.PROBLEM, system_fails(Failure.NAME_HAS_NO_ADDRESS, Failure.NAME_HAS_NO_ADDRESS)),
+    ("resolver-failing", Status.PROBLEM, system_fails(Failure.RESOLVER_FAILING, Failure.RESOLVER_FAILING, rcode="SERVFAIL")),
+    ("resolver-timeout", Status.PROBLEM, system_fails(Failure.RESOLVER_FAILING, Failure.RESOLVER_TIMEOUT)),
+    ("answers-differ", Status.PROBLEM, hosts_entry),
+    ("local-failure", Status.ERROR, system_fails(Failure.LOCAL_FAILURE, Failure.LOCAL_FAILURE)),
+    ("deadline-capped", Status.INCONCLUSIVE, system_fails(Failure.DEADLINE_CAPPED, Failure.DEADLINE_CAPPED)),
+]
+
+
+@pytest.mark.parametrize(("outcome", "status", "arrange"), NAMES)
+async def test_names(outcome: str, status: Status, arrange: Arrange) -> None:
+    scene = Scene()
+    arrange(scene)
+    finding = await scene.one("dns-lookup", server=DNS)
+    assert (finding.outcome, finding.status, finding.subject) == (outcome, status, scene.target.host)
+
+
+async def test_a_round_robin_that_shares_an_address_is_no_difference() -> None:
+    scene = Scene()
+    scene.network.resolves(HOST, "10.0.0.1", "10.0.0.2")
+    scene.network.resolves(HOST, "10.0.0.2", "10.0.0.3", server=DNS)
+    assert (await scene.one("dns-lookup", server=DNS)).outcome == "resolved"
+
+
+async def test_the_dns_servers_code_is_evidence() -> None:
+    scene = Scene()
+    system_fails(Failure.RESOLVER_FAILING, Failure.RESOLVER_FAILING, rcode="SERVFAIL", raw_error="answered SERVFAIL")(scene)
+    finding = await scene.one("dns-lookup", server=DNS)
+    assert finding.evidence["rcode"] == "SERVFAIL"
+    assert finding.raw_error == "answered SERVFAIL"
+
+
+async def test_behind_a_proxy_its_name_is_the_one_that_must_resolve() -> None:
+    scene = Scene(target=target(proxy_url="http://proxy.example.com:3128"))
+    scene.network.resolves(HOST, failure=Failure.NAME_NOT_FOUND)
+    finding = await scene.one("dns-lookup")
+    assert (finding.subject, finding.outcome) == ("proxy.example.com", "resolved")
+
+
+def fails(failure: Failure, **given: object) -> Arrange:
+    return lambda scene: scene.network.connects(ADDRESS, failure=failure, **given)
+
+
+def rejected(scene: Scene) -> None:
+    reject = Reject(offender="10.0.0.254", icmp_type=3, icmp_code=13)
+    scene.network.connects(ADDRESS, failure=Failure.CONNECTION_REJECTED, reject=reject)
+
+
+def proxy_refuses(scene: Scene) -> None:
+    scene.target = target(proxy_url="http://proxy.example.com:3128")
+    scene.network.handshakes(HOST, failure=Failure.PROXY_FAILED, raw_error="it answers 'HTTP/1.1 403 Forbidden'")
+
+
+TCP: list[tuple[str, Status, Arrange]] = [
+    ("connected", Status.OK, lambda scene: None),
+    ("connection-refused", Status.PROBLEM, fails(Failure.CONNECTION_REFUSED)),
+    ("connection-rejected", Status.PROBLEM, rejected),
+    ("connect-timeout", Status.PROBLEM, fails(Failure.CONNECT_TIMEOUT, duration_s=4.0)),
+    ("host-unreachable", Status.PROBLEM, fails(Failure.HOST_UNREACHABLE, duration_s=3.06)),
+    ("network-unreachable", Status.PROBLEM, fails(Failure.NETWORK_UNREACHABLE)),
+    ("connection-reset", Status.PROBLEM, fails(Failure.CONNECTION_RESET)),
+    ("local-failure", Status.ERROR, fails(Failure.LOCAL_FAILURE, raw_error="too many open files")),
+    ("proxy-failed", Status.PROBLEM, proxy_refuses),
+    ("deadline-capped", Status.INCONCLUSIVE, fails(Failure.DEADLINE_CAPPED, capped=True)),
+    ("no-address", Status.NOT_APPLICABLE, lambda scene: scene.network.resolves(HOST, failure=Failure.NAME_NOT_FOUND)),
+]
+
+
+@pytest.mark.parametrize(("outcome", "status", "arrange"), TCP)
+async def test_connecting(outcome: str, status: Status, arrange: Arrange) -> None:
+    scene = Scene()
+    arrange(scene)
+    finding = await scene.one("tcp-connect")
+    assert (finding.outcome, finding.status) == (outcome, status)
+
+
+async def test_a_rejection_names_who_rejects_and_how() -> None:
+    scene = Scene()
+    rejected(scene)
+    finding = await scene.one("tcp-connect")
+    assert finding.evidence.items() >= {"offender": "10.0.0.254", "icmp_type": 3, "icmp_code": 13}.items()
+    assert "10.0.0.254" in finding.sentence
+
+
+async def test_each_address_has_its_own_finding_and_the_quick_one_does_not_wait() -> None:
+    scene = Scene()
+    scene.network.resolves(HOST, "10.0.0.1", "2001:db8::1")
+    scene.network.connects("10.0.0.1", failure=Failure.CONNECTION_REFUSED)
+    scene.network.hold(("connect", "10.0.0.1", 6443), until=("connect", "192.0.2.99", 1))
+    probe = PROBES["tcp-connect"]
+    context = scene.context("tcp-connect", {})
+    findings = probe.run(context, probe.validate({}))
+    first = await anext(findings)
+    assert (first.subject, first.outcome) == ("[2001:db8::1]:6443", "connected")
+    await scene.network.connect("192.0.2.99", 1)
+    second = await anext(findings)
+    assert (second.subject, second.outcome) == (PLACE, "connection-refused")
+    await findings.aclose()
+
+
+async def test_a_probe_that_is_abandoned_ends_without_an_error() -> None:
+    scene = Scene()
+    scene.network.resolves(HOST, "10.0.0.1", "10.0.0.2")
+    scene.network.hold(("connect", "10.0.0.2", 6443), until=("connect", "192.0.2.99", 1))
+    probe = PROBES["tcp-connect"]
+    findings = probe.run(scene.context("tcp-connect", {}), probe.validate({}))
+    await anext(findings)
+    await findings.aclose()
+    await scene.network.connect("192.0.2.99", 1)
+
+
+async def test_a_defect_at_one_address_costs_no_other_finding() -> None:
+    scene = Scene()
+    scene.network.resolves(HOST, "10.0.0.1", "10.0.0.2")
+    scene.network.connects("10.0.0.1", duration_s="not a number")
+    probe = PROBES["tcp-connect"]
+    findings = probe.run(scene.context("tcp-connect", {}), probe.validate({}))
+    assert (await anext(findings)).subject == "10.0.0.2:6443"
+    with pytest.raises(ValueError, match="duration_s"):
+        await anext(findings)
+
+
+@pytest.mark.parametrize(("probe", "table"), [("negative-control", CONTROLS), ("dns-lookup", NAMES), ("tcp-connect", TCP)])
+def test_every_declared_outcome_has_a_scene(probe: str, table: list[tuple[str, Status, Arrange]]) -> None:
+    assert {outcome for outcome, _, _ in table} == set(PROBES[probe].outcomes)
