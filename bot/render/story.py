@@ -3,16 +3,17 @@ here, so that they cannot disagree on what was checked, what changed or what is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.model.change import Onset
-from bot.model.diagnosis import Correlation, CorrelationResult, RankedCause, Separator
+from bot.model.diagnosis import Correlation, CorrelationResult, Diagnosis, RankedCause, Separator, Verdict
 from bot.model.finding import Finding, Status, worst
 from bot.model.investigation import Investigation, Progress, State, StepState
 from bot.render.clean import one_line
-from bot.render.phrases import count
+from bot.render.phrases import confidence, count
 
 MATCHES = frozenset({CorrelationResult.MATCH, CorrelationResult.MATCH_AFTER_WIDENING})
 TROUBLE = frozenset({Status.PROBLEM, Status.ERROR})
@@ -164,7 +165,8 @@ def changed(investigation: Investigation) -> str:
     evaluated = investigation.correlations
     found = matching(investigation)
     if found:
-        return " ".join(item.sentence for item in found)
+        more = f" And {count(len(found) - 3, 'more line')}." if len(found) > 3 else ""
+        return " ".join(item.sentence for item in found[:3]) + more
     if not evaluated:
         return ""
     blind = sum(item.result is CorrelationResult.NOT_CHECKED for item in evaluated)
@@ -182,6 +184,18 @@ def matching(investigation: Investigation) -> list[Correlation]:
 def onset(investigation: Investigation) -> Onset | None:
     diagnosis = investigation.diagnosis
     return diagnosis.onset if diagnosis and diagnosis.onset else investigation.onset
+
+
+def headline(diagnosis: Diagnosis) -> str:
+    """The verdict in one line, without the word that views put before it: the leading cause with its confidence and
+    its rivals; else what the diagnosis says."""
+    if diagnosis.verdict is Verdict.CAUSE and diagnosis.causes:
+        first = diagnosis.causes[0]
+        rivals = f", tied with {count(len(first.tied_with), 'other')}" if first.tied_with else ""
+        return f"{one_line(first.title)} ({confidence(first.confidence)}{rivals})"
+    said = one_line(diagnosis.headline).removesuffix(" This is not an all-clear.").rstrip(".")
+    said = re.sub(r"^(?:inconclusive|healthy)( so far)?: ", lambda found: "so far, " if found.group(1) else "", said, flags=re.I)
+    return said[:1].upper() + said[1:]
 
 
 def leaders(investigation: Investigation) -> list[RankedCause]:

@@ -208,7 +208,7 @@ def _verdict(investigation: Investigation, paint: Paint) -> Iterator[str]:
         return
     yield from _headline(diagnosis, paint)
     named = story.leaders(investigation)
-    if len(named) > 1:
+    if len(named) > 1 and diagnosis.verdict is Verdict.CAUSE:
         yield from _hanging("  Cannot be told apart from here: ", "; ".join(cause.title for cause in named))
     elif named and diagnosis.verdict is Verdict.CAUSE:
         yield from _hanging("  Best-supported cause: ", named[0].title)
@@ -228,13 +228,8 @@ def _verdict(investigation: Investigation, paint: Paint) -> Iterator[str]:
 
 def _headline(diagnosis: Diagnosis, paint: Paint) -> list[str]:
     mark, word = phrases.VERDICT_MARKS[diagnosis.verdict], phrases.VERDICT_WORDS[diagnosis.verdict]
-    sure = (
-        f" ({phrases.confidence(diagnosis.causes[0].confidence)})"
-        if diagnosis.verdict is Verdict.CAUSE and diagnosis.causes
-        else ""
-    )
     again = f" [revision {diagnosis.revision}]" if diagnosis.revision > 1 else ""
-    rows = _hanging(f"  {mark} {word}: ", f"{diagnosis.headline}{sure}{again}")
+    rows = _hanging(f"  {mark} {word}: ", f"{story.headline(diagnosis)}{again}")
     style = _VERDICT_STYLES[diagnosis.verdict]
     rows = [paint(row, style) for row in rows]
     return [*rows, f"  {phrases.NOT_AN_ALL_CLEAR}"] if diagnosis.verdict is Verdict.INCONCLUSIVE else rows

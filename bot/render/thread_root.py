@@ -88,7 +88,7 @@ def step_line(line: Line) -> Markup:
 def verdict_line(diagnosis: Diagnosis) -> Markup:
     """``*Verdict:* The API server is not running (high confidence)``, with its emoji."""
     emoji, word = VERDICT_EMOJI[diagnosis.verdict], phrases.VERDICT_WORDS[diagnosis.verdict]
-    return fmt("{} *{}:* {}{}", emoji, word, shorten(diagnosis.headline, 400), _confidence(diagnosis))
+    return fmt("{} *{}:* {}", emoji, word, shorten(story.headline(diagnosis), 400))
 
 
 def said_by(who: str, name: str | None = None) -> Markup:
@@ -116,13 +116,7 @@ def fallback(investigation: Investigation, phase: Phase) -> Markup:
 
 def _spoken(diagnosis: Diagnosis) -> Markup:
     word = phrases.VERDICT_WORDS[diagnosis.verdict].lower()
-    return fmt("{}: {}{}", word, shorten(diagnosis.headline, 600), _confidence(diagnosis))
-
-
-def _confidence(diagnosis: Diagnosis) -> str:
-    if diagnosis.verdict is not Verdict.CAUSE or not diagnosis.causes:
-        return ""
-    return f" ({phrases.confidence(diagnosis.causes[0].confidence)})"
+    return fmt("{}: {}", word, shorten(story.headline(diagnosis), 600))
 
 
 def _state(investigation: Investigation, phase: Phase, now: datetime) -> Markup:
@@ -198,7 +192,8 @@ def _verdict(investigation: Investigation) -> Iterator[Draft]:
 def tie_line(investigation: Investigation) -> Markup:
     """Names what cannot be told apart, where it cannot."""
     named = story.leaders(investigation)
-    if len(named) < 2:
+    diagnosis = investigation.diagnosis
+    if len(named) < 2 or diagnosis is None or diagnosis.verdict is not Verdict.CAUSE:
         return Markup("")
     return fmt("*Cannot be told apart from here:* {}", shorten("; ".join(cause.title for cause in named), 500))
 

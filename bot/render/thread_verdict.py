@@ -24,10 +24,9 @@ def verdict(investigation: Investigation, diagnosis: Diagnosis) -> Message:
     number = story.round_number(investigation)
     word = phrases.VERDICT_WORDS[diagnosis.verdict]
     revised = "Revised. " if diagnosis.revision > 1 else ""
-    sure = phrases.confidence(diagnosis.causes[0].confidence) if _names_cause(diagnosis) else ""
-    text = fmt("{}{} for {}: {}", revised, word, shorten(investigation.ref.cluster, 120), shorten(diagnosis.headline, 600))
+    text = fmt("{}{} for {}: {}", revised, word, shorten(investigation.ref.cluster, 120), shorten(story.headline(diagnosis), 600))
     drafts = [
-        header(f"{word}: {shorten(diagnosis.headline, 130)}"),
+        header(f"{word}: {shorten(story.headline(diagnosis), 130)}"),
         section(_summary(investigation, diagnosis)),
         *(section(_cause(place, cause)) for place, cause in enumerate(diagnosis.causes[: story.TOP_CAUSES], start=1)),
         *_what_next(investigation),
@@ -35,12 +34,7 @@ def verdict(investigation: Investigation, diagnosis: Diagnosis) -> Message:
         context(_footer(investigation, diagnosis)),
     ]
     events = [event_id(EventType.DIAGNOSED, number, diagnosis.revision)]
-    spoken = fmt("{} ({})", text, sure) if sure else text
-    return message(f"verdict/{number}", spoken, drafts, broadcast=True, terminal=True, events=events)
-
-
-def _names_cause(diagnosis: Diagnosis) -> bool:
-    return diagnosis.verdict is Verdict.CAUSE and bool(diagnosis.causes)
+    return message(f"verdict/{number}", text, drafts, broadcast=True, terminal=True, events=events)
 
 
 def _summary(investigation: Investigation, diagnosis: Diagnosis) -> Markup:
@@ -50,7 +44,7 @@ def _summary(investigation: Investigation, diagnosis: Diagnosis) -> Markup:
     named = story.leaders(investigation)
     if diagnosis.verdict is Verdict.INCONCLUSIVE:
         said.append(Markup(phrases.NOT_AN_ALL_CLEAR))
-    elif len(named) > 1:
+    elif len(named) > 1 and diagnosis.verdict is Verdict.CAUSE:
         said.append(tie_line(investigation))
     elif named and diagnosis.verdict is Verdict.CAUSE:
         said.append(fmt("*Best-supported cause:* {}", shorten(named[0].title, 300)))

@@ -171,7 +171,7 @@ def tie() -> Story:
     diagnosis = Diagnosis(
         revision=1,
         verdict=Verdict.CAUSE,
-        headline="Nothing accepts connections on the API server's port",
+        headline="The API server is not running: the best-supported cause, medium confidence, tied with 2 others.",
         causes=(_NOT_RUNNING, _WRONG_BIND, _REJECT),
         onset=ASKED,
         not_checked=("API server pods run in kube-system", "The kubelet runs on each control-plane node"),
@@ -212,7 +212,7 @@ def revised() -> Story:
     first = Diagnosis(
         revision=1,
         verdict=Verdict.CAUSE,
-        headline="The API server is not running",
+        headline="The API server is not running: the best-supported cause, medium confidence.",
         causes=(_NOT_RUNNING.model_copy(update={"tied_with": ()}),),
         onset=onset,
         still_running=("The API server's pods crash-loop",),
@@ -220,7 +220,7 @@ def revised() -> Story:
     second = first.model_copy(
         update={
             "revision": 2,
-            "headline": "The API server does not start: its configuration is wrong",
+            "headline": "The API server's configuration is wrong: the best-supported cause, high confidence.",
             "causes": (bad, *first.causes),
             "still_running": (),
             "final": True,
@@ -249,7 +249,7 @@ def healthy() -> Story:
     diagnosis = Diagnosis(
         revision=1,
         verdict=Verdict.HEALTHY,
-        headline="The API server answers and says that it is healthy",
+        headline="The API server is healthy: every layer that was looked at passes at all 2 addresses.",
         not_checked=(
             "Writes: a datastore without space still answers reads and health checks.",
             "The bot's credentials are accepted",
@@ -272,7 +272,11 @@ def silent() -> Story:
         story.finish(probe, *not_reached(probe, A, B), seconds=0)
     story.triage("No layer fails as far as could be looked, and not every layer could be.")
     diagnosis = Diagnosis(
-        revision=1, verdict=Verdict.INCONCLUSIVE, headline="Nothing answered in the time there was", onset=ASKED, final=True
+        revision=1,
+        verdict=Verdict.INCONCLUSIVE,
+        headline="Inconclusive: nothing could be looked at: the round's time was over. This is not an all-clear.",
+        onset=ASKED,
+        final=True,
     )
     return story.onset(ASKED).diagnose(diagnosis).conclude(first=9.5, duration=72)
 
@@ -345,7 +349,9 @@ def many_problems() -> Story:
         said = f"Extra check {n} fails."
         story.finish(plan.id, seen("cluster-endpoint", f"s{n}", Status.PROBLEM, "plain-http", said, took=n / 10, params={"n": n}))
     lines = [_line(f"line-{n}", f"Line {n}", CorrelationResult.MATCH, "It fits.", changes=(_MANIFEST_CHANGE,)) for n in range(9)]
-    diagnosis = Diagnosis(revision=1, verdict=Verdict.CAUSE, headline="Nothing listens", causes=(_NOT_RUNNING,), final=True)
+    diagnosis = Diagnosis(
+        revision=1, verdict=Verdict.CAUSE, headline="The API server is not running.", causes=(_NOT_RUNNING,), final=True
+    )
     return story.correlate(*lines, *_blind_lines()).diagnose(diagnosis).conclude()
 
 
