@@ -54,7 +54,7 @@ async def _look(ctx: ProbeContext, place: Endpoint, path: str) -> Finding:
             http.ask(ctx, place, below, VERSION_PATH, authenticated=False),
         )
     except Unavailable as error:
-        says = f"The configured credentials cannot be had: {error.what}."
+        says = f"The configured credentials cannot be had: {error.what.rstrip('.')}."
         todo = error.next or "Repair the credentials in the cluster's configuration."
         return ctx.finding(str(place), Status.NOT_CHECKED, "credentials-unavailable", says, todo=todo, raw_error=str(error))
     tried = own.Tried(asked=asked, live=live, without=without, about=ctx.credentials.describe())

@@ -44,7 +44,7 @@ _STATUS = {
     },
 )
 async def apiserver_health(ctx: ProbeContext, params: NoParams) -> AsyncGenerator[Finding, None]:
-    async for finding in over_addresses(ctx, _look):
+    async for finding in over_addresses(ctx, _look, evidence=http.NOTHING):
         yield finding
 
 

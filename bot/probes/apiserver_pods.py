@@ -43,7 +43,7 @@ async def apiserver_pods(ctx: ProbeContext, params: Params) -> AsyncGenerator[Fi
     try:
         found = await pods.find(ctx.api, namespace)
     except Unavailable as error:
-        says = f"The pods cannot be read through the API: {error.what}"
+        says = f"The pods cannot be read through the API: {error.what.rstrip('.')}."
         yield ctx.finding(namespace, Status.NOT_CHECKED, "api-unreachable", says, todo=pods.ON_NODE, raw_error=str(error))
         return
     if not found:

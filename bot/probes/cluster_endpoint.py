@@ -49,7 +49,7 @@ async def cluster_endpoint(ctx: ProbeContext, params: NoParams) -> AsyncGenerato
         known = await endpoint.published(ctx.api) if ctx.api is not None else None
         reason = "no credentials for it are configured"
     except Unavailable as error:
-        known, reason = None, error.what
+        known, reason = None, error.what.rstrip(".")
     if known is None:
         todo = f"Not compared with what controllers and kubelets use: {reason}. {endpoint.ON_NODE}"
         yield ctx.finding(target.url, Status.OK, "endpoint-known", f"The server is {where}.", evidence=evidence, todo=todo)

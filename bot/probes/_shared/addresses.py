@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
+from bot.model.base import Json
 from bot.model.finding import Finding, Status
 from bot.model.target import Endpoint
 from bot.registry import ProbeContext
@@ -27,17 +28,19 @@ async def over_addresses(
     look: Callable[[ProbeContext, Endpoint], Awaitable[Finding]],
     *,
     nowhere: str = "not-reached",
+    evidence: Json | None = None,
 ) -> AsyncGenerator[Finding, None]:
     """Looks at all addresses side by side and yields each finding when it is known, the quickest first.
 
     One address's defect does not cost the others' findings: it is raised when they are out. ``nowhere`` is the outcome
-    when the name gives no address; the name itself is ``dns-lookup``'s to judge.
+    when the name gives no address; the name itself is ``dns-lookup``'s to judge. ``evidence`` goes with it.
     """
     target = ctx.cluster.target
     found = await places(ctx)
     if not found:
         subject = str(Endpoint(host=target.host, port=target.port))
-        yield ctx.finding(subject, Status.NOT_APPLICABLE, nowhere, f"{target.host} has no address to connect to.")
+        sentence = f"{target.host} has no address to connect to."
+        yield ctx.finding(subject, Status.NOT_APPLICABLE, nowhere, sentence, evidence=evidence)
         return
     # Not a TaskGroup: one that is open across a yield cancels the consumer's task when a child fails, and turns the
     # closing of this generator into an exception group.

@@ -1,0 +1,190 @@
+"""TLS: every outcome has a scene that leads to it, and the experiments run only when they explain something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+from cryptography import x509
+
+from bot.demo.pki import Authority
+from bot.model.finding import Status
+from bot.model.observation import Failure
+from tests.fakes.network import ALPN, NOW, VERSION, certificate
+from tests.probes.scene import ADDRESS, PLACE, PROBES, Scene, target
+
+Arrange = Callable[[Scene], object]
+
+AUTHORITY = Authority("kubernetes")
+REBUILT = Authority("kubernetes")
+
+
+def key_id(authority: Authority) -> str:
+    found = x509.load_pem_x509_certificate(authority.pem.encode())
+    return found.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
+
+
+def presents(failure: Failure, **given: object) -> Arrange:
+    """The handshake fails so; the certificate has what is given; the plain request is answered as by an API server."""
+    return lambda scene: scene.network.handshakes(ADDRESS, failure=failure, chain=(certificate(**given),))
+
+
+EXPIRED = {"not_after": NOW - timedelta(days=3)}
+FUTURE = {"not_before": NOW + timedelta(hours=5)}
+
+
+def server_clock(failure: Failure, shift: timedelta, **given: object) -> Arrange:
+    def arrange(scene: Scene) -> None:
+        presents(failure, **given)(scene)
+        scene.network.answers(ADDRESS, VERSION, 200, headers={"date": format_datetime(NOW + shift, usegmt=True)})
+
+    return arrange
+
+
+def rebuilt(scene: Scene) -> None:
+    scene.target = target(ca_pem=AUTHORITY.pem)
+    presents(Failure.CERTIFICATE_UNKNOWN_AUTHORITY, authority_key_id=key_id(REBUILT))(scene)
+
+
+def stranger(scene: Scene) -> None:
+    scene.target = target(ca_pem=AUTHORITY.pem)
+    presents(Failure.CERTIFICATE_UNKNOWN_AUTHORITY, issuer="CN=other")(scene)
+
+
+def intercepted(scene: Scene, *, asks: bool = False) -> None:
+    scene.target = target(ca_pem=AUTHORITY.pem)
+    scene.network.handshakes(
+        ADDRESS,
+        failure=Failure.CERTIFICATE_UNKNOWN_AUTHORITY,
+        chain=(certificate(issuer="CN=Corp TLS Inspection CA"),),
+        alpn_selected=None,
+        client_certificate_requested=asks,
+    )
+    scene.network.says_in_plain(ADDRESS, failure=Failure.HTTP_CLOSED)
+
+
+def silent(scene: Scene, *, plain: Failure | None = Failure.HTTP_TIMEOUT, capped: bool = False) -> None:
+    scene.network.hides_from_tls(ADDRESS, Failure.TLS_TIMEOUT, duration_s=4.0)
+    if plain is not None:
+        scene.network.says_in_plain(ADDRESS, failure=Failure.DEADLINE_CAPPED if capped else plain, capped=capped)
+
+
+def large_packets_lost(scene: Scene) -> None:
+    silent(scene, plain=None)
+    scene.network.handshakes(ADDRESS, segment=500)
+
+
+def alpn_rejected(failure: Failure) -> Arrange:
+    def arrange(scene: Scene) -> None:
+        scene.network.hides_from_tls(ADDRESS, failure)
+        scene.network.handshakes(ADDRESS, alpn=(), failure=Failure.CERTIFICATE_NAME_MISMATCH)
+
+    return arrange
+
+
+def everywhere(failure: Failure) -> Arrange:
+    return lambda scene: scene.network.hides_from_tls(ADDRESS, failure)
+
+
+def plain_http(scene: Scene) -> None:
+    scene.target = target("http://api.example.com:6443")
+
+
+SCENES: list[tuple[str, Status, Arrange]] = [
+    ("verified", Status.OK, lambda scene: None),
+    ("certificate-expired", Status.PROBLEM, presents(Failure.CERTIFICATE_EXPIRED, **EXPIRED)),
+    ("certificate-expired", Status.PROBLEM, server_clock(Failure.CERTIFICATE_EXPIRED, timedelta(0), **EXPIRED)),
+    ("certificate-not-yet-valid", Status.PROBLEM, presents(Failure.CERTIFICATE_NOT_YET_VALID, **FUTURE)),
+    ("certificate-name-mismatch", Status.PROBLEM, presents(Failure.CERTIFICATE_NAME_MISMATCH, dns_names=("old.example.com",))),
+    ("certificate-unknown-authority", Status.PROBLEM, stranger),
+    ("certificate-unknown-authority", Status.PROBLEM, lambda scene: intercepted(scene, asks=True)),
+    ("certificate-authority-rebuilt", Status.PROBLEM, rebuilt),
+    ("tls-intercepted", Status.PROBLEM, intercepted),
+    ("certificate-invalid", Status.PROBLEM, presents(Failure.CERTIFICATE_INVALID)),
+    (
+        "clocks-disagree",
+        Status.PROBLEM,
+        server_clock(Failure.CERTIFICATE_EXPIRED, timedelta(days=-400), **EXPIRED | {"not_before": NOW - timedelta(days=500)}),
+    ),
+    ("clocks-disagree", Status.PROBLEM, server_clock(Failure.CERTIFICATE_NOT_YET_VALID, timedelta(hours=6), **FUTURE)),
+    ("tls-silent", Status.PROBLEM, silent),
+    ("tls-large-packets-lost", Status.PROBLEM, large_packets_lost),
+    ("tls-silent-but-listening", Status.PROBLEM, lambda scene: silent(scene, plain=None)),
+    ("alpn-rejected", Status.PROBLEM, alpn_rejected(Failure.TLS_ALERT)),
+    ("alpn-rejected", Status.PROBLEM, alpn_rejected(Failure.TLS_RESET)),
+    ("alpn-rejected", Status.PROBLEM, alpn_rejected(Failure.TLS_TIMEOUT)),
+    ("tls-closed", Status.PROBLEM, everywhere(Failure.TLS_CLOSED)),
+    ("tls-reset", Status.PROBLEM, everywhere(Failure.TLS_RESET)),
+    ("tls-alert", Status.PROBLEM, everywhere(Failure.TLS_ALERT)),
+    ("not-tls", Status.PROBLEM, everywhere(Failure.NOT_TLS)),
+    ("plain-http-target", Status.NOT_APPLICABLE, plain_http),
+    ("local-failure", Status.ERROR, everywhere(Failure.LOCAL_FAILURE)),
+    ("deadline-capped", Status.INCONCLUSIVE, everywhere(Failure.DEADLINE_CAPPED)),
+    ("deadline-capped", Status.INCONCLUSIVE, lambda scene: silent(scene, capped=True)),
+    ("not-reached", Status.NOT_APPLICABLE, lambda scene: scene.network.connects(ADDRESS, failure=Failure.CONNECTION_REFUSED)),
+    ("not-reached", Status.NOT_APPLICABLE, everywhere(Failure.CONNECTION_REFUSED)),
+]
+
+
+@pytest.mark.parametrize(("outcome", "status", "arrange"), SCENES)
+async def test_handshakes(outcome: str, status: Status, arrange: Arrange) -> None:
+    scene = Scene()
+    arrange(scene)
+    finding = await scene.one("tls-handshake")
+    assert (finding.outcome, finding.status, finding.subject) == (outcome, status, PLACE)
+
+
+def test_every_declared_outcome_has_a_scene() -> None:
+    assert {outcome for outcome, _, _ in SCENES} == set(PROBES["tls-handshake"].outcomes)
+
+
+async def test_a_healthy_server_gets_one_handshake_and_no_experiments() -> None:
+    scene = Scene()
+    finding = await scene.one("tls-handshake")
+    assert [key[0] for key in scene.network.done] == ["lookup", "connect", "handshake"]
+    assert "experiments" not in finding.evidence
+    assert finding.evidence["chain"][0]["not_after"] == "2027-08-12T12:00:00.000Z"
+
+
+async def test_a_slow_handshake_does_not_wait_for_its_experiments_and_wins_over_them() -> None:
+    scene = Scene()
+    scene.network.hold(("handshake", ADDRESS, ALPN, None), until=("plaintext", ADDRESS))
+    scene.network.hold(("plaintext", ADDRESS), until=("connect", "192.0.2.99", 1))
+    finding = await scene.one("tls-handshake")
+    assert finding.outcome == "verified"
+    assert "experiments" not in finding.evidence
+    await scene.network.connect("192.0.2.99", 1)
+
+
+async def test_the_experiments_are_evidence() -> None:
+    scene = Scene()
+    large_packets_lost(scene)
+    finding = await scene.one("tls-handshake")
+    assert finding.evidence["experiments"] == {
+        "plaintext": "go-tls-server",
+        "small_segments": "answered",
+        "without_alpn": "tls-timeout",
+    }
+
+
+async def test_the_difference_of_the_clocks_is_a_number() -> None:
+    scene = Scene()
+    server_clock(Failure.CERTIFICATE_NOT_YET_VALID, timedelta(hours=6), **FUTURE)(scene)
+    finding = await scene.one("tls-handshake")
+    assert finding.evidence["clock_difference_s"] == 6 * 3600
+    assert "6 h apart" in finding.sentence
+
+
+async def test_an_expired_certificate_says_when_it_expired() -> None:
+    scene = Scene()
+    presents(Failure.CERTIFICATE_EXPIRED, **EXPIRED)(scene)
+    finding = await scene.one("tls-handshake")
+    assert "expired 3 days ago, at 2026-11-17 12:00:00 UTC" in finding.sentence
+
+
+async def test_the_configured_authoritys_own_key_is_not_a_rebuilt_one() -> None:
+    scene = Scene(target=target(ca_pem=AUTHORITY.pem))
+    presents(Failure.CERTIFICATE_UNKNOWN_AUTHORITY, authority_key_id=key_id(AUTHORITY))(scene)
+    assert (await scene.one("tls-handshake")).outcome == "certificate-unknown-authority"
