@@ -240,7 +240,9 @@ def _literal(name: str) -> str | None:
 def _server_place(server: str) -> tuple[socket.AddressFamily, str, int]:
     host, port = server, "53"
     if server.startswith("["):
-        host, _, rest = server[1:].partition("]")
+        host, bracket, rest = server[1:].partition("]")
+        if not bracket:
+            raise ValueError(server)
         port = rest.removeprefix(":") or port
     elif server.count(":") == 1:
         host, port = server.split(":")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -88,5 +89,8 @@ def raw(error: BaseException) -> str:
         return str(error)
     number = getattr(error, "errno", None)
     text = getattr(error, "strerror", None) or str(error)
+    if isinstance(number, int) and text.startswith("Connect call failed"):
+        # The event loop puts the address in place of the system's words.
+        text = os.strerror(number)
     head = type(error).__name__ + (f" errno={number}" if number is not None else "")
     return f"{head}: {text}"[:500] if text else head
