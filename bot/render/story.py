@@ -208,8 +208,13 @@ def leaders(investigation: Investigation) -> list[RankedCause]:
 
 
 def separators(causes: Iterable[RankedCause]) -> list[Separator]:
-    """The checks that would break the tie, each once."""
-    return list({(item.check, item.run): item for cause in causes if (item := cause.separator)}.values())
+    """The checks that would break the tie, best first; one that tells no more causes apart than an earlier one is left
+    out, because one check is what a tired reader runs."""
+    kept: list[Separator] = []
+    for item in (cause.separator for cause in causes):
+        if item is not None and not any(set(item.between) <= set(other.between) for other in kept):
+            kept.append(item)
+    return kept
 
 
 def commands(steps: Iterable[str]) -> list[str]:

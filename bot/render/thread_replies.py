@@ -105,7 +105,7 @@ def correlations(investigation: Investigation, shown: Sequence[Correlation]) -> 
         reasons.setdefault(item.todo or item.sentence, []).append(item)
     for why, items in reasons.items():
         names = "; ".join(f"{shorten(item.title, 120)} ({item.window})" for item in items)
-        rows.append(fmt(":grey_question: {} - not checked. To know: {}", shorten(names, 600), shorten(why, 300)))
+        rows.append(fmt(":grey_question: {} - not checked. {}", shorten(names, 600), shorten(why, 300)))
     counts = f"{len(looked)} checked, {len(blind)} not checked"
     text = fmt("What changed before it failed: {} ({})", phrases.count(len(shown), "diagnosis line"), counts)
     drafts = [section(lines([fmt("*What changed?* {}: {}", phrases.count(len(shown), "diagnosis line"), counts), *rows]))]

@@ -113,6 +113,20 @@ def test_a_tie_is_shown_as_one_with_the_check_that_separates_it() -> None:
     assert "Best-supported cause" not in shown
 
 
+def test_checks_that_separate_no_more_than_an_earlier_one_are_left_out() -> None:
+    story = SCENARIOS["tie"]()
+    diagnosis = story.state.diagnosis
+    assert diagnosis is not None
+    first, second, third = diagnosis.causes
+    assert first.separator is not None
+    again = first.separator.model_copy(update={"check": "Look again.", "run": "netstat -ltn"})
+    wider = again.model_copy(update={"between": (*again.between, "lb-down"), "run": "wider"})
+    causes = (first, second.model_copy(update={"separator": again}), third.model_copy(update={"separator": wider}))
+    shown = thread(story.diagnose(diagnosis.model_copy(update={"causes": causes})))["verdict/1"]
+    assert "netstat" not in str(shown.blocks)
+    assert "wider" in str(shown.blocks)
+
+
 def test_a_single_leader_is_the_best_supported_cause_and_a_revision_says_so() -> None:
     shown = thread(SCENARIOS["revised"]())["verdict/1"]
     assert "Best-supported cause" in str(shown.blocks)
