@@ -180,7 +180,6 @@ class FakeSlack(People):
         self.web = Web(self.workspace, pace, bot_token=self.bot_token, app_token=self.app_token, connect=self.sockets.issue)
         self.responses = Responses(self.workspace, self.web)
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._failures: list[BaseException] = []
         self._seed()
         self._expose()
 
@@ -240,7 +239,7 @@ class FakeSlack(People):
         self._tasks.discard(task)
         failure = None if task.cancelled() else task.exception()
         if failure is not None:
-            self._failures.append(failure)
+            self.web.failures.append(failure)
 
     def _after(self, delay: float, work: Callable[[], None]) -> None:
         async def later() -> None:
@@ -342,4 +341,4 @@ class FakeSlack(People):
     def assert_clean(self) -> None:
         assert not self.violations, "\n".join(["Slack would let these pass, people would not:", *self.violations])
         assert not self.unknown_arguments, f"arguments that Slack does not have: {self.unknown_arguments}"
-        assert not self._failures, f"the fake itself failed: {self._failures}"
+        assert not self.web.failures, f"the fake itself failed: {self.web.failures}"

@@ -12,7 +12,7 @@ from tests.fakes.slack_server.workspace import Workspace
 @dataclass(frozen=True)
 class Method:
     """``tier`` None is one of Slack's special rates. ``scope`` may hold ``{kind}``, for the kind of channel asked about.
-    ``args`` are the documented arguments; ``reads`` says that GET will do."""
+    ``args`` are the documented arguments; Bolt's client adds ``team_id`` to every call. ``reads`` says that GET will do."""
 
     run: Callable[[Workspace, Json], Json]
     tier: int | None = None
@@ -22,4 +22,4 @@ class Method:
     known: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "known", frozenset(self.args.split()) | {"token"})
+        object.__setattr__(self, "known", frozenset(self.args.split()) | {"token", "team_id"})
