@@ -242,7 +242,8 @@ class ProbeRound(Protocol):
 class VantagePoint(Protocol):
     """A place where probes run."""
 
-    vantage: Vantage
+    @property
+    def vantage(self) -> Vantage: ...
 
     def open_round(self, access: ClusterAccess, *, round: int, ladder_deadline: float) -> ProbeRound:
         """``ladder_deadline`` (monotonic) is when the network operations of this round must be over."""

@@ -8,9 +8,8 @@ to follow.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from bot.config import Config
 from bot.document import did_you_mean
@@ -21,13 +20,11 @@ from bot.model.target import Cluster
 from bot.ports import Investigations, Request
 from bot.recognise import cluster_meant
 from bot.registry import Answer, CommandCall, command
+from bot.when import moment
 
 VERBS = ("help", "status", "cancel")
 OPTIONS = ("--since", "--playbook")
 USAGE = "/apidown [cluster or URL] [what you see] [--since 30m] [--playbook ID] | status | cancel [cluster] | help"
-
-_DURATION = re.compile(r"(\d{1,4})\s*(s|m|min|h|d)", re.I)
-_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,21 +177,3 @@ def _options(words: list[str]) -> tuple[list[str], dict[str, str]]:
         *words, name, value = words
         options[name] = value
     return cluster + words, options
-
-
-def moment(text: str, now: datetime) -> datetime:
-    """``30m`` ago, ``14:05`` (the last one, UTC) or an ISO time (UTC where it names no zone)."""
-    if match := _DURATION.fullmatch(text):
-        return now - timedelta(seconds=int(match[1]) * _UNITS[match[2].lower()])
-    try:
-        if re.fullmatch(r"\d{1,2}:\d{2}", text):
-            hour, minute = map(int, text.split(":"))
-            at = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-            return at if at <= now else at - timedelta(days=1)
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"--since {text} is not a time", next="type 30m, 14:05 or 2026-11-20T14:05Z") from error
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    if at > now:
-        raise UsageError(f"--since {text} lies in the future", next=f"now is {now:%H:%M} UTC")
-    return at

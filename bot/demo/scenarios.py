@@ -6,7 +6,7 @@ import base64
 import json
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -85,7 +85,7 @@ def scenario_named(name: str) -> Scenario:
 
 
 @asynccontextmanager
-async def rehearse(scenario: Scenario) -> AsyncIterator[Rehearsal]:
+async def rehearse(scenario: Scenario) -> AsyncGenerator[Rehearsal]:
     """Runs the scenario's servers on loopback until the block is left."""
     authority = Authority()
     known = Authority() if scenario.other_authority else authority
@@ -109,7 +109,7 @@ async def rehearse(scenario: Scenario) -> AsyncIterator[Rehearsal]:
 
 
 @contextmanager
-def _reserved() -> Iterator[int]:
+def _reserved() -> Generator[int]:
     """A loopback port that is taken but has no listener, so that connecting to it is refused."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

@@ -11,7 +11,7 @@ import json
 import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -59,7 +59,7 @@ class Behaviour:
 
 
 @asynccontextmanager
-async def api_server(behaviour: Behaviour) -> AsyncIterator[int]:
+async def api_server(behaviour: Behaviour) -> AsyncGenerator[int]:
     """Serves on a free loopback port, which it yields, until the block is left."""
     server = _Server(behaviour)
     try:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from bot.model.base import Json, Value
 from bot.model.events import StepPlan
 from bot.model.playbook import Playbook, Step
-from bot.model.target import Cluster
 from bot.model.vantage import VantageKind
 from bot.template import fill, fill_command
 
@@ -26,20 +25,6 @@ class Look(Value):
     @property
     def identity(self) -> tuple[str, str]:
         return self.probe, repr(sorted(self.params.items()))
-
-
-def placeholders(cluster: Cluster) -> dict[str, str]:
-    """The values that commands of playbooks and causes are filled in with."""
-    target = cluster.target
-    return {
-        "host": target.host,
-        "port": str(target.port),
-        "server": target.url,
-        "address": target.host,
-        "cluster": cluster.name,
-        "context": cluster.kubeconfig_context or cluster.name,
-        "namespace": "kube-system",
-    }
 
 
 def plan_steps(playbook: Playbook, values: Mapping[str, str]) -> tuple[StepPlan, ...]:

@@ -15,9 +15,10 @@ from bot.clock import Clock
 from bot.diagnosis.correlate import correlate
 from bot.diagnosis.onset import establish
 from bot.diagnosis.rank import diagnose
+from bot.diagnosis.texts import values_of
 from bot.diagnosis.triage import triage
 from bot.engine.journal import Journal
-from bot.engine.planning import placeholders, plan_looks, plan_steps
+from bot.engine.planning import plan_looks, plan_steps
 from bot.engine.steps import StepRunner
 from bot.model.change import Onset
 from bot.model.diagnosis import Correlation, Triage
@@ -81,7 +82,7 @@ class Round:
         self._opened = opened
         self._access = access
         self._predecessor = predecessor
-        self._values = placeholders(access.cluster)
+        self._values = values_of(access.cluster)
         self._began = self._clock.monotonic()
         self._asked_at = self._clock.now()
         self._first_verdict_s: float | None = None

@@ -12,7 +12,8 @@ from bot.model.events import Opened, Thread, Trigger
 from bot.model.investigation import Investigation, Ref, State
 from bot.ports import Opening
 from bot.registry import Command, CommandCall, scan
-from commands.apidown import apidown, moment
+from bot.when import moment
+from commands.apidown import apidown
 
 NOW = datetime(2026, 11, 20, 14, 3, 22, tzinfo=UTC)
 PROD = ClusterDefinition(name="prod", server="https://api.prod.example:6443")

@@ -1,0 +1,240 @@
+"""The composition root: the one place that knows every adapter.
+
+It builds the same engine for the Slack bot, for the command line and for rehearsals; they differ in what starts an
+investigation and in who reads it. Heavy clients are imported where they are first needed, so that a terminal does not wait
+for Slack's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bot.probes
+from bot.adapters.kubeconfig.access import FileDirectory
+from bot.adapters.kubernetes import KubernetesApi
+from bot.adapters.redis.store import RedisStore, connect
+from bot.adapters.valkey import embedded
+from bot.clock import Clock, SystemClock
+from bot.config import Config
+from bot.engine.intake import Intake
+from bot.engine.investigate import OwnerServices
+from bot.engine.recovery import Custodian, CustodianServices, NoDelivery
+from bot.engine.rounds import RoundServices
+from bot.errors import ConfigError, Unavailable
+from bot.model.events import Event, EventType, Trigger
+from bot.model.investigation import Investigation, Ref, advance
+from bot.model.target import Cluster
+from bot.net.round import RoundNetwork
+from bot.playbook import Library, default_folder, load_library
+from bot.ports import ClusterAccess, Request, Store
+from bot.redact import Redactor
+from bot.registry import Command, Probe, Registry, scan
+from bot.render import thread
+from bot.settings import Settings
+from bot.vantage.local import LocalVantage
+
+if TYPE_CHECKING:
+    from bot.slack.app import SlackApp
+
+ONE_SHOT_S = 90.0
+"""When a command-line investigation is given up: a round's 60 s, and room to start and to end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Core:
+    """What every entry point shares."""
+
+    clock: Clock
+    registry: Registry
+    library: Library
+    redactor: Redactor
+
+    def local(self) -> LocalVantage:
+        return LocalVantage(
+            probes=self.registry.probes,
+            clock=self.clock,
+            make_network=lambda target, deadline: RoundNetwork(clock=self.clock, deadline=deadline),
+            make_api=KubernetesApi,
+        )
+
+    def rounds(self) -> RoundServices:
+        return RoundServices(clock=self.clock, library=self.library, vantage_points=(self.local(),))
+
+
+def build_registry(*, commands: bool = False) -> Registry:
+    """Scans the contribution folders; slash commands only where somebody can type them."""
+    found: Mapping[str, Command] = {}
+    if commands:
+        import commands as commands_folder
+
+        found = scan(commands_folder, Command)
+    return Registry(probes=scan(bot.probes, Probe), commands=found)
+
+
+def build_core(*, secrets: tuple[str, ...] = (), playbooks: Path | None = None, commands: bool = False) -> Core:
+    """The core with the installed playbooks and, where given, the user's own on top. Raises DocumentErrors."""
+    registry = build_registry(commands=commands)
+    return Core(
+        clock=SystemClock(),
+        registry=registry,
+        library=load_library(default_folder(), registry, playbooks),
+        redactor=Redactor(secrets),
+    )
+
+
+OnEvent = Callable[[Event, Investigation], None]
+"""Told of every event as it is appended, with the state after it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenAccess:
+    """The directory of a one-shot investigation: access was resolved before it began."""
+
+    given: ClusterAccess
+
+    async def access(self, cluster: Cluster) -> ClusterAccess:
+        return self.given
+
+
+async def investigate_once(
+    core: Core,
+    access: ClusterAccess,
+    *,
+    trigger: Trigger,
+    on_event: OnEvent,
+    playbook: str | None = None,
+    since: datetime | None = None,
+) -> Investigation:
+    """One investigation without Slack and without configuration, on a store of its own that is gone afterwards.
+
+    Raises Unavailable when there is no store to be had, or when the investigation ended without saying anything.
+    """
+    with tempfile.TemporaryDirectory(prefix="apidown-") as folder:
+        async with embedded(Path(folder)) as url, _store(url) as store:
+            owner = OwnerServices(
+                store=store,
+                clock=core.clock,
+                redactor=core.redactor,
+                directory=GivenAccess(given=access),
+                rounds=core.rounds(),
+                watch=timedelta(0),
+            )
+            custodian = Custodian(CustodianServices(owner=owner, deliverer=NoDelivery(), replica="command-line"))
+            intake = _intake(core, store, custodian, "command-line")
+            carrying = asyncio.create_task(custodian.run(), name="custodian")
+            try:
+                request = Request(cluster=access.cluster, trigger=trigger, playbook=playbook, since=since)
+                opening = await intake.start(request)
+                return await _follow_to_the_end(store, opening.ref, carrying, on_event)
+            finally:
+                carrying.cancel()
+                await asyncio.wait([carrying])
+
+
+async def serve(settings: Settings) -> None:
+    """The bot until it is cancelled: Slack, the investigations it owns, and its health. It starts whatever is down.
+
+    Raises ConfigError for what a person must mend first: the configuration, the playbooks, Slack's tokens.
+    """
+    from bot.slack.app import SlackApp
+    from bot.slack.client import SlackClient
+    from bot.slack.delivery import SlackDelivery
+    from bot.web.health import serve_health
+
+    bot_token, app_token = _tokens(settings)
+    config = Config.load(settings.config) if settings.config else Config.empty()
+    core = build_core(secrets=settings.secrets(), playbooks=config.playbooks, commands=True)
+    async with AsyncExitStack() as stack:
+        url = settings.redis_url.get_secret_value() if settings.redis_url else None
+        store = await stack.enter_async_context(_store(url or await stack.enter_async_context(embedded(settings.state_dir))))
+        slack = await stack.enter_async_context(SlackClient.open(bot_token, base_url=settings.slack_base_url))
+        late = _Late()
+        delivery = SlackDelivery(
+            store=store, slack=slack, render=thread.messages, clock=core.clock, on_undeliverable=late.undeliverable
+        )
+        owner = OwnerServices(
+            store=store,
+            clock=core.clock,
+            redactor=core.redactor,
+            directory=FileDirectory(lambda: config, settings, clock=core.clock),
+            rounds=core.rounds(),
+        )
+        custodian = Custodian(CustodianServices(owner=owner, deliverer=delivery, replica=settings.replica))
+        app = late.app = SlackApp(
+            slack=slack,
+            app_token=app_token,
+            commands=core.registry.commands,
+            config=lambda: config,
+            investigations=_intake(core, store, custodian, settings.replica),
+            clock=core.clock,
+            redactor=core.redactor,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(custodian.run(), name="custodian")
+            tasks.create_task(app.run(), name="slack")
+            checks = {"store": store.ping, "slack": late.ready}
+            tasks.create_task(serve_health(settings.health_host, settings.health_port, checks), name="health")
+
+
+class _Late:
+    """The Slack app, known a moment after what it needs was built: it delivers refusals that delivery learns of."""
+
+    app: SlackApp
+
+    async def undeliverable(self, investigation: Investigation, why: str) -> None:
+        await self.app.undeliverable(investigation, why)
+
+    async def ready(self) -> None:
+        if not self.app.ready:
+            raise Unavailable("no connection to Slack is open")
+
+
+def _tokens(settings: Settings) -> tuple[str, str]:
+    wanted = {"SLACK_BOT_TOKEN": settings.slack_bot_token, "SLACK_APP_TOKEN": settings.slack_app_token}
+    missing = [name for name, value in wanted.items() if value is None]
+    if missing or settings.slack_bot_token is None or settings.slack_app_token is None:
+        raise ConfigError(
+            "is not set",
+            where=" and ".join(missing),
+            nearest="the Slack app gives both: see docs/slack-manifest.yaml",
+            next="without Slack: apidown investigate",
+        )
+    return settings.slack_bot_token.get_secret_value(), settings.slack_app_token.get_secret_value()
+
+
+async def _follow_to_the_end(store: Store, ref: Ref, carrying: asyncio.Task[None], on_event: OnEvent) -> Investigation:
+    state: Investigation | None = None
+    try:
+        async with asyncio.timeout(ONE_SHOT_S):
+            async for entry in store.follow(ref):
+                state = advance(ref, state, entry.event)
+                if state is not None:
+                    on_event(entry.event, state)
+                if entry.event.type == EventType.CLOSED:
+                    break
+    except TimeoutError:
+        raise Unavailable(
+            f"the investigation did not end within {ONE_SHOT_S:.0f} s", next="run it again with APIDOWN_LOG_LEVEL=debug"
+        ) from None
+    assert state is not None
+    return state
+
+
+@asynccontextmanager
+async def _store(url: str) -> AsyncGenerator[RedisStore]:
+    store = connect(url)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _intake(core: Core, store: Store, custodian: Custodian, replica: str) -> Intake:
+    return Intake(store=store, clock=core.clock, redactor=core.redactor, replica=replica, wake=custodian.wake)

@@ -1,0 +1,281 @@
+"""The command line. Every command imports what it needs when it runs: ``--help`` and completion answer at once.
+
+Exit status of ``investigate`` and ``demo``: 0 healthy, 1 a cause was named, 2 inconclusive. Wrong usage or configuration
+is 3 everywhere, and says on stderr where, what, the nearest right thing and what to run next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from bot.errors import ApidownError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from bot.app import Core
+    from bot.demo.scenarios import Scenario
+    from bot.model.events import Event
+    from bot.model.investigation import Investigation
+    from bot.playbook import Library
+    from bot.ports import ClusterAccess
+    from bot.render.terminal import Paint
+    from bot.settings import Settings
+
+T = TypeVar("T")
+Folder = Annotated[Path | None, typer.Option(help="A folder of your own playbooks, on top of the installed ones.")]
+WRONG = 3
+app = typer.Typer(
+    name="apidown",
+    help="Finds out why a Kubernetes API server does not answer. It never changes anything.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+playbooks_app = typer.Typer(help="The playbooks and causes: what is checked, and what can be named.", no_args_is_help=True)
+app.add_typer(playbooks_app, name="playbooks")
+
+
+class Output(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def main() -> None:
+    """The ``apidown`` command."""
+    from typer.exceptions import Abort, TyperException
+
+    try:
+        status = app(standalone_mode=False)
+    except ApidownError as error:
+        _fail(str(error))
+    except (Abort, KeyboardInterrupt):
+        _fail("interrupted", status=130)
+    except TyperException as error:
+        _fail(f"{error.format_message()}\n  Next: apidown --help")
+    sys.exit(status or 0)
+
+
+def _fail(text: str, *, status: int = WRONG) -> NoReturn:
+    print(text, file=sys.stderr)
+    sys.exit(status)
+
+
+@app.command()
+def serve() -> None:
+    """Run the Slack bot. Its settings are environment variables; see docs/settings.md."""
+    from bot.app import serve as run
+    from bot.logs import configure
+    from bot.redact import Redactor
+
+    settings = _settings()
+    configure(settings.log_level, settings.log_format, Redactor(settings.secrets()))
+    _run(run(settings))
+
+
+@app.command()
+def investigate(
+    what: Annotated[list[str] | None, typer.Argument(help="A cluster, a server's URL, or the error line you see.")] = None,
+    *,
+    cluster: Annotated[str | None, typer.Option(help="A cluster of the configuration file.")] = None,
+    server: Annotated[str | None, typer.Option(help="A server's URL; it is probed without credentials.")] = None,
+    kubeconfig: Annotated[Path | None, typer.Option(help="The kubeconfig to take server, CA and credentials from.")] = None,
+    context: Annotated[str | None, typer.Option(help="The kubeconfig's context, if not its current one.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The configuration file, if not $APIDOWN_CONFIG.")] = None,
+    playbook: Annotated[str | None, typer.Option(help="The playbook to follow, if not the one that the symptom selects.")] = None,
+    since: Annotated[str | None, typer.Option(help="Since when it fails: 30m, 14:05 or 2026-11-20T14:05Z.")] = None,
+    output: Annotated[Output, typer.Option(help="How the result is printed.")] = Output.TEXT,
+) -> None:
+    """Investigate now, without Slack: one thread in this terminal.
+
+    Without arguments it is the kubeconfig's current cluster, as kubectl would take it. Exit status: 0 healthy, 1 a cause was
+    named, 2 inconclusive, 3 wrong usage or configuration.
+    """
+    from bot.app import build_core
+    from bot.cli_target import Wanted, access_to, configuration
+    from bot.clock import SystemClock
+    from bot.when import moment
+
+    settings = _settings()
+    clock = SystemClock()
+    began = moment(since, clock.now()) if since else None
+    configured = configuration(config, settings)
+    wanted = Wanted(words=what or (), cluster=cluster, server=server, kubeconfig=kubeconfig, context=context)
+    access = access_to(wanted, configured, settings)
+    core = build_core(secrets=settings.secrets(), playbooks=configured.playbooks)
+    if playbook is not None:
+        core.library.playbook_named(playbook)
+    _log_to_stderr(settings)
+    _finish(core, access, output, text=" ".join(what or ()), playbook=playbook, since=began)
+
+
+@app.command()
+def demo(
+    scenario: Annotated[str, typer.Argument(help="Which fault to rehearse; `apidown demo list` names them.")] = "refused",
+    *,
+    output: Annotated[Output, typer.Option(help="How the result is printed.")] = Output.TEXT,
+) -> None:
+    """Rehearse an outage: a loopback API server with one fault, through the same engine, the thread live in this terminal."""
+    from bot.demo.scenarios import SCENARIOS, scenario_named
+
+    if scenario == "list":
+        width = max(map(len, SCENARIOS))
+        print("\n".join(f"{one.name:<{width}}  {one.title}" for one in SCENARIOS.values()))
+        return
+    chosen = scenario_named(scenario)
+    settings = _settings()
+    _log_to_stderr(settings)
+    _run(_rehearse(chosen, output, settings))
+
+
+async def _rehearse(scenario: Scenario, output: Output, settings: Settings) -> None:
+    import tempfile
+
+    from bot.adapters.kubeconfig.access import from_kubeconfig
+    from bot.app import build_core
+    from bot.demo.scenarios import rehearse
+    from bot.model.target import Endpoint
+
+    core = build_core()
+    async with rehearse(scenario) as rehearsal:
+        with tempfile.TemporaryDirectory(prefix="apidown-demo-") as folder:
+            kubeconfig = Path(folder) / "kubeconfig"
+            kubeconfig.write_text(rehearsal.kubeconfig)
+            access = from_kubeconfig(kubeconfig, None, settings)
+            control = Endpoint(host="127.0.0.1", port=rehearsal.control_port)
+            access = replace(access, cluster=access.cluster.model_copy(update={"controls": (control,)}))
+            if output is Output.TEXT:
+                print(f"Rehearsal {scenario.name}: {scenario.title}.\n")
+            await _investigate(core, access, output, text="", playbook=None, since=None)
+
+
+def _finish(
+    core: Core, access: ClusterAccess, output: Output, *, text: str, playbook: str | None, since: datetime | None
+) -> None:
+    _run(_investigate(core, access, output, text=text, playbook=playbook, since=since))
+
+
+async def _investigate(
+    core: Core, access: ClusterAccess, output: Output, *, text: str, playbook: str | None, since: datetime | None
+) -> NoReturn:
+    """Runs it, prints it, and exits with the verdict's status."""
+    import getpass
+
+    from bot.app import investigate_once
+    from bot.model.diagnosis import Verdict
+    from bot.model.events import Trigger
+    from bot.render import report, terminal
+
+    live = output is Output.TEXT
+
+    def show(event: Event, state: Investigation) -> None:
+        for line in terminal.lines_for(event, state, paint=paint) if live else ():
+            print(line, flush=True)
+
+    paint = _paint()
+    trigger = Trigger(kind="command-line", who=getpass.getuser(), text=text)
+    state = await investigate_once(core, access, trigger=trigger, on_event=show, playbook=playbook, since=since)
+    if output is Output.JSON:
+        print(json.dumps(report.as_json(state), indent=2, ensure_ascii=False))
+    elif output is Output.MARKDOWN:
+        print(report.as_markdown(state, core.clock.now()))
+    else:
+        print("\n" + terminal.summary(state, core.clock.now(), paint=paint))
+    verdict = state.diagnosis.verdict if state.diagnosis else Verdict.INCONCLUSIVE
+    raise typer.Exit({Verdict.HEALTHY: 0, Verdict.CAUSE: 1, Verdict.INCONCLUSIVE: 2}[verdict])
+
+
+@playbooks_app.command("list")
+def playbooks_list(folder: Folder = None) -> None:
+    """The playbooks and the causes, one a line."""
+    library = _library(folder)
+    for playbook in library.playbooks.values():
+        always = "  (always)" if playbook.always else ""
+        print(f"{playbook.id:<36}  {playbook.title}{always}")
+    print()
+    for cause in library.causes.values():
+        print(f"{cause.id:<36}  {cause.domain.value:<14}  {cause.title}")
+
+
+@playbooks_app.command("check")
+def playbooks_check(folder: Folder = None) -> None:
+    """Check every playbook and cause at once; every mistake with file, line, column and the nearest right thing."""
+    library = _library(folder)
+    print(f"{len(library.playbooks)} playbooks and {len(library.causes)} causes are valid.")
+
+
+@playbooks_app.command("show")
+def playbooks_show(id: Annotated[str, typer.Argument(help="A playbook's or a cause's id.")], folder: Folder = None) -> None:
+    """One playbook or cause in words: what it looks at, in which windows, what it weighs."""
+    from bot.document import did_you_mean
+    from bot.errors import UsageError
+    from bot.render.catalogue import cause_text, playbook_text
+
+    library = _library(folder)
+    if id in library.playbooks:
+        print(playbook_text(library.playbooks[id]))
+    elif id in library.causes:
+        print(cause_text(library.causes[id]))
+    else:
+        near = did_you_mean(id, [*library.playbooks, *library.causes])
+        raise UsageError(f"there is no playbook or cause '{id}'", nearest=near, next="apidown playbooks list")
+
+
+def _library(folder: Path | None) -> Library:
+    from bot.app import build_registry
+    from bot.playbook import default_folder, load_library
+
+    return load_library(default_folder(), build_registry(), folder)
+
+
+def _settings() -> Settings:
+    from bot.settings import Settings
+
+    return Settings.read()
+
+
+def _log_to_stderr(settings: Settings) -> None:
+    """On the command line the log is for defects only, unless more was asked for."""
+    from bot.logs import configure
+    from bot.redact import Redactor
+    from bot.settings import LogFormat, LogLevel
+
+    level = settings.log_level if "log_level" in settings.model_fields_set else LogLevel.WARNING
+    configure(level, LogFormat.TEXT, Redactor(settings.secrets()))
+
+
+def _paint() -> Paint:
+    from bot.render.terminal import no_paint
+
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return no_paint
+    codes = {"ok": "32", "problem": "31;1", "doubt": "33", "dim": "2", "bold": "1"}
+    return lambda text, style: f"\x1b[{codes[style]}m{text}\x1b[0m"
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Runs to the end, or until SIGTERM or Ctrl-C, after which everything is handed over in order."""
+
+    async def until_told() -> T:
+        main = asyncio.current_task()
+        assert main is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
+        return await work
+
+    try:
+        return asyncio.run(until_told())
+    except asyncio.CancelledError:
+        raise typer.Exit(0) from None
