@@ -196,7 +196,6 @@ class KubernetesApi:
         self._timeout_s = float(timeout_s)
         self._budget = budget
         self._slots = asyncio.Semaphore(_AT_A_TIME)
-        self._opening = asyncio.Lock()
         self._reads: dict[tuple[str, ...], _Read] = {}
         self._library: ModuleType | None = None
         self._client: Any = None
@@ -275,6 +274,7 @@ class KubernetesApi:
             if self._budget <= 0:
                 raise self._unavailable(f"this round's object reads are used up, so {what} are not read")
             self._budget -= 1
+            await self._load()
             try:
                 async with asyncio.timeout(self._timeout_s):
                     await self._open()
@@ -293,25 +293,33 @@ class KubernetesApi:
         except ValidationError as error:
             raise self._unavailable(f"the answer for {what} is not what the Kubernetes API gives") from error
 
-    async def _open(self) -> None:
-        """Makes the client on first use, and gives it the credentials that are valid now."""
+    async def _load(self) -> None:
+        """Imports the library, which is not the server's time to lose. Raises Unavailable where nothing may be asked."""
         if self._target.scheme != "https":
             raise self._unavailable("credentials are not sent over plain http")
         if self._credentials is None:
             raise self._unavailable("no credentials are configured")
-        async with self._opening:
-            if self._client is None:
-                self._library = await asyncio.to_thread(importlib.import_module, "kubernetes.aio.client")
-                self._client = self._make_client(self._library, self._trust(self._credentials))
-            for name, text in (await self._credentials.headers()).items():
-                self._client.set_default_header(name, text)
+        if self._library is None:
+            self._library = await asyncio.to_thread(importlib.import_module, "kubernetes.aio.client")
+
+    async def _open(self) -> None:
+        """Makes the client on first use, and gives it the credentials that are valid now."""
+        credentials = self._credentials
+        assert credentials is not None, "nothing is asked without credentials"
+        if self._client is None:
+            self._client = self._make_client(self._library_now(), self._trust(credentials))
+        for name, text in (await credentials.headers()).items():
+            self._client.set_default_header(name, text)
 
     def _trust(self, credentials: Credentials) -> ssl.SSLContext:
         try:
             context = verifying_context(self._target.ca_pem, ())
         except ValueError as error:
             raise self._unavailable(str(error)) from error
-        credentials.load_client_certificate(context)
+        try:
+            credentials.load_client_certificate(context)
+        except (OSError, ValueError) as error:
+            raise self._unavailable(f"the client certificate cannot be used: {type(error).__name__}") from error
         return context
 
     def _make_client(self, library: ModuleType, context: ssl.SSLContext) -> Any:
