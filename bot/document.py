@@ -46,6 +46,7 @@ _SYNTAX = (
         ("this line does not fit here", "check its indentation, and quote text that contains ': '"),
     ),
     ("cannot start any token", ("text cannot start with this character", "quote the text")),
+    ("expected ',' or", ("this does not fit inside the brackets", "quote text that contains { } [ ] or ','")),
     ("unexpected end of stream", ("a quote is not closed", "")),
 )
 """The parser's commonest words for a mistake, and ours."""
@@ -236,15 +237,18 @@ class _Builder:
         try:
             yield from yaml.parse(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
-            raise DocumentErrors([self._syntax(error)]) from error
+            raise DocumentErrors([*self.problems, self._syntax(error)]) from error
         except (yaml.YAMLError, ValueError, OverflowError) as error:
             # The pure Python scanner lets an impossible \U escape through as a ValueError.
             raise DocumentErrors([Problem(where=Position(file=self.name), what="this is not YAML")]) from error
 
     def _syntax(self, error: yaml.MarkedYAMLError) -> Problem:
-        mark = error.problem_mark or error.context_mark
+        open_quote = "quoted scalar" in str(error.context)
+        mark = error.context_mark if open_quote else error.problem_mark or error.context_mark
         line, column = (mark.line, mark.column) if mark else (0, 0)
-        text = self.lines[line] if line < len(self.lines) else ""
+        if line >= len(self.lines):
+            line, column = len(self.lines) - 1, len(self.lines[-1])
+        text = self.lines[line]
         indent = text[: len(text) - len(text.lstrip())]
         if "\t" in indent:
             where = Position(file=self.name, line=line + 1, column=indent.index("\t") + 1)

@@ -142,22 +142,23 @@ def _problem(document: Document, form: type[Form], error: ErrorDetails) -> Probl
         nearest = did_you_mean(str(given), allowed) or f"it is one of {', '.join(allowed)}"
         return document.problem(here, f"{_quoted(given)} is not a value of '{name}'", nearest)
     what, nearest = _wanted(kind, given)
-    return document.problem(here, f"'{name}' {what or error['msg'][:1].lower() + error['msg'][1:]}", nearest)
+    owner = f"an entry of '{name}'" if loc and isinstance(loc[-1], int) else f"'{name}'"
+    return document.problem(here, f"{owner} {what or error['msg'][:1].lower() + error['msg'][1:]}", nearest)
 
 
 def _wanted(kind: str, given: Any) -> tuple[str, str]:
     """What pydantic's error means in the reader's words, after the key's name."""
     if kind == "string_type":
         scalar = isinstance(given, int | float)
-        return f"is text, not {_kind(given)}", f'write "{_plain(given)}", in quotes' if scalar else ""
+        return f"should be text, not {_kind(given)}", f'write "{_plain(given)}", in quotes' if scalar else ""
     if kind.startswith("bool"):
-        return f"is true or false, not {_quoted(given)}", ""
+        return f"should be true or false, not {_quoted(given)}", ""
     if kind.startswith("int"):
-        return f"is a whole number, not {_quoted(given)}", ""
+        return f"should be a whole number, not {_quoted(given)}", ""
     if kind in ("tuple_type", "list_type"):
-        return f"is a list, not {_kind(given)}", ""
+        return f"should be a list, not {_kind(given)}", ""
     if kind in ("dict_type", "model_type", "model_attributes_type"):
-        return f"holds keys with values, not {_kind(given)}", ""
+        return f"should hold keys with values, not {_kind(given)}", ""
     if kind in ("string_too_short", "too_short"):
         return "is empty", ""
     return "", ""
