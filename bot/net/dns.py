@@ -18,6 +18,7 @@ import dns.exception
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.resolver
 
@@ -213,7 +214,7 @@ def read_answer(query: dns.message.QueryMessage, wire: bytes) -> _Reply | None:
     if answer.rcode() != dns.rcode.NOERROR:
         return _Reply(failure=Failure.RESOLVER_FAILING, raw_error=f"the server answers {rcode}", rcode=rcode)
     kind = query.question[0].rdtype
-    sets = [rrset for rrset in answer.answer if rrset.rdtype == kind]
+    sets = [rrset for rrset in answer.answer if (rrset.rdclass, rrset.rdtype) == (dns.rdataclass.IN, kind)]
     addresses = tuple(item.address for rrset in sets for item in rrset)
     if not addresses:
         reason = f"the server has no {dns.rdatatype.to_text(kind)} record for it"

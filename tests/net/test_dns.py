@@ -171,6 +171,15 @@ def test_any_datagram_is_read_or_left(wire: bytes) -> None:
     assert reply is None or reply.failure is not None
 
 
+def test_an_address_of_another_class_is_no_address() -> None:
+    query = dns.message.make_query(NAME, dns.rdatatype.A)
+    response = dns.message.make_response(query)
+    response.answer.append(dns.rrset.from_text(query.question[0].name, 5, "CH", "A", "chaos.test. 1"))
+    reply = read_answer(query, response.to_wire())
+    assert reply is not None
+    assert reply.failure is Failure.NAME_HAS_NO_ADDRESS
+
+
 @given(st.lists(st.tuples(st.integers(0, 43), st.integers(0, 255)), max_size=5))
 def test_a_damaged_answer_never_raises(damage: list[tuple[int, int]]) -> None:
     query = dns.message.make_query(NAME, dns.rdatatype.A)

@@ -323,6 +323,30 @@ async def test_a_proxy_that_is_down_or_of_another_kind_is_said_to_be(network: Ro
         assert (await network.request(NAME, odd, "/")).failure is Failure.LOCAL_FAILURE
 
 
+async def test_a_proxys_name_that_does_not_resolve_is_the_proxys_failure(network: RoundNetwork) -> None:
+    target = Target.from_url(f"https://{NAME}:6443", proxy_url=f"http://{'x' * 64}.test:3128")
+    seen = await network.request(NAME, target, "/")
+    assert seen.failure is Failure.PROXY_FAILED
+    assert "does not resolve" in (seen.raw_error or "")
+
+
+async def test_a_silent_proxy_at_the_end_of_the_round_proves_nothing() -> None:
+    async with serving(silent) as proxy, RoundNetwork(clock=SystemClock(), deadline=time.monotonic() + 0.2) as network:
+        target = Target.from_url(f"https://{NAME}:6443", proxy_url=f"http://127.0.0.1:{proxy.port}")
+        seen = await network.request(NAME, target, "/")
+    assert (seen.failure, seen.capped) == (Failure.DEADLINE_CAPPED, True)
+
+
+async def test_a_client_certificate_that_cannot_be_read_is_unavailable(network: RoundNetwork, authority: Authority) -> None:
+    class Broken(Secrets):
+        def load_client_certificate(self, context: ssl.SSLContext) -> None:
+            context.load_cert_chain("/nonexistent")
+
+    target = Target.from_url(f"https://{NAME}:{free_port()}", ca_pem=authority.pem)
+    with pytest.raises(Unavailable, match="client certificate"):
+        await network.request("127.0.0.1", target, "/", credentials=Broken())
+
+
 _PIECES = st.sampled_from(
     [
         b"HTTP/1.1 ",
