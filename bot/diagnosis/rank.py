@@ -122,7 +122,7 @@ def _ranked(weighed: list[Weighed], cluster: Cluster, address: str | None) -> tu
                 id=cause.id,
                 domain=cause.domain,
                 title=cause.title,
-                sentence=fill(cause.sentence, values),
+                sentence=cause.sentence,
                 confidence=_confidence(one, tied=bool(rivals)),
                 score=round(one.score, 2),
                 refines=cause.refines,

@@ -1,0 +1,45 @@
+"""The certificate is read even when it does not verify, so each flaw has its own verdict."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.model.diagnosis import Confidence
+from bot.model.playbook import Domain
+from tests.diagnosis.facts import TWO, answer, ladder
+
+OWN = {
+    "certificate-expired": "serving-certificate-expired",
+    "certificate-not-yet-valid": "serving-certificate-not-yet-valid",
+    "certificate-name-mismatch": "serving-certificate-name-mismatch",
+    "certificate-unknown-authority": "ca-mismatch",
+    "certificate-authority-rebuilt": "ca-mismatch",
+    "clocks-disagree": "clock-skew",
+    "tls-intercepted": "tls-intercepted",
+}
+
+
+@pytest.mark.parametrize(("outcome", "cause"), OWN.items())
+def test_each_flaw_names_its_own_cause_with_certainty(outcome, cause):
+    said = answer(ladder("tls-handshake", outcome, addresses=TWO))
+    assert said.triage.domain is Domain.TLS
+    assert said.triage.symptom == outcome
+    assert said.first.id == cause
+    assert said.first.confidence is Confidence.HIGH
+    assert not [one for one in said.diagnosis.causes if one.domain in (Domain.PROCESS, Domain.AUTH, Domain.HEALTHY)]
+
+
+def test_a_certificate_wrong_by_this_clock_only_is_not_called_expired():
+    assert "serving-certificate-expired" not in answer(ladder("tls-handshake", "clocks-disagree")).named
+
+
+def test_renewal_says_that_the_static_pod_must_be_restarted():
+    steps = " ".join(answer(ladder("tls-handshake", "certificate-expired")).first.next)
+    assert "kubeadm certs renew" in steps
+    assert "restarting the kubelet does not" in steps
+
+
+def test_another_cluster_is_thought_of_when_the_authority_differs():
+    said = answer(ladder("tls-handshake", "certificate-authority-rebuilt"))
+    assert "wrong-cluster-answers" in said.named
+    assert "tls-intercepted" not in said.named

@@ -1,0 +1,39 @@
+"""The API server is up and does not let somebody in: whom that concerns is said no wider than it was seen."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.model.diagnosis import Confidence, Verdict
+from bot.model.playbook import Domain
+from tests.diagnosis.facts import answer, ladder
+
+
+def test_401_with_and_200_without_is_the_bot_s_own_credentials():
+    said = answer(ladder("apiserver-auth", "credentials-rejected"))
+    assert said.triage.domain is Domain.AUTH
+    assert said.first.id == "bot-credentials-rejected"
+    assert said.first.confidence is Confidence.HIGH
+    assert "healthy" not in said.named
+
+
+@pytest.mark.parametrize(
+    ("outcome", "cause"), [("token-expired", "token-rejected"), ("client-certificate-expired", "client-certificate-expired")]
+)
+def test_a_date_in_the_credentials_is_the_finer_cause(outcome, cause):
+    said = answer(ladder("apiserver-auth", outcome))
+    assert said.named == (cause,)
+    assert said.first.refines == "bot-credentials-rejected"
+    assert said.first.confidence is Confidence.HIGH
+
+
+def test_403_with_a_name_is_permission():
+    said = answer(ladder("apiserver-auth", "permission-denied"))
+    assert said.named == ("permission-denied",)
+
+
+def test_401_both_ways_accuses_nobody():
+    said = answer(ladder("apiserver-auth", "authentication-refused"))
+    assert said.diagnosis.verdict is Verdict.INCONCLUSIVE
+    assert said.named == ()
+    assert "not an all-clear" in said.diagnosis.headline
