@@ -64,18 +64,22 @@ late)``. ``violations``: list of sentences. ``unknown_arguments``: list of (meth
 ``files``, ``statuses[(channel, thread_ts)]``, ``pins``, ``bookmarks``.
 
 **Faults.** ``fail(method, kind, *, times=1, when=None, status=503, error="internal_error", retry_after=1, delay=1.0) ->
-Fault``; method is a name, ``"*"`` or ``"upload"``; ``when(args) -> bool``; ``fault.fired`` counts; ``fault.times = 0``
-disarms. Kinds: ``429``, ``5xx`` (plain text), ``html`` (503), ``error`` (the code, HTTP 200), ``reset_before`` (nothing
-is done), ``reset_after`` (done, then the connection is reset), ``slow`` (waits ``delay`` real seconds, then does it),
-``slow_after`` (does it, then waits), ``truncate_json`` (done, half the body). Those that come after the deed fire only on
-a call that succeeded, and stay armed on others.
+Fault``; method is a name, ``"*"``, ``"upload"`` or ``"response_url"``; ``when(args) -> bool``; ``fault.fired`` counts;
+``fault.times = 0`` disarms; ``faults`` lists. Kinds: ``429``, ``5xx`` (plain text), ``html`` (503), ``error`` (the code,
+HTTP 200), ``reset_before`` (nothing is done), ``reset_after`` (done, then the connection is reset), ``slow`` (waits
+``delay`` real seconds, then does it), ``slow_after`` (does it, then waits), ``truncate_json`` (done, half the body). Those
+that come after the deed fire only on a call that succeeded, and stay armed on others.
 
-**Sockets.** ``connections`` (open ones), ``tickets_issued``, ``refuse_ws(n)`` (503, and the ticket is burned),
+**Sockets.** ``connections`` (numbers of the open ones), ``tickets_issued``, ``sockets.refused`` (handshakes turned away
+with 408 or 503), ``refuse_ws(n)`` (503, and the ticket is burned),
 ``await disconnect(reason="refresh_requested", *, close=True, connection=None)``, ``drop_sockets()`` (TCP reset),
 ``freeze_sockets(frozen=True)`` (half open: neither pongs nor reads), ``link_enabled = False``, ``max_connections``.
 
 **Waiting and judging.** ``await wait_for(predicate, timeout=10.0, what="") -> the truthy value``; AssertionError when it
 never is. ``assert_clean()``: no violations, no bad arguments, no failed task of the fake's own.
+
+The parts are ``workspace`` (state and rules), ``web`` (HTTP), ``sockets`` (Socket Mode) and ``responses`` (response URLs;
+``responses.issue("commands" | "actions", user=…, channel=…, message=None) -> url``).
 """
 
 from __future__ import annotations

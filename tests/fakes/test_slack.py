@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import aiohttp
@@ -11,6 +12,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from tests.fakes import slack as fake
 from tests.fakes.slack import BOT_SCOPES, FakeSlack, Timing
 
 METADATA = {"event_type": "apidown_delivery", "event_payload": {"delivery_id": "root/1"}}
@@ -272,6 +274,10 @@ async def test_every_form_of_arguments_is_read(slack: FakeSlack) -> None:
             {"text": "x", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "`<!everyone>`"}}]},
             "chat.postMessage mentions <!everyone>",
         ),
+        (
+            {"text": "x", "metadata": {"event_type": "x", "event_payload": {"k": "v" * 2000}}},
+            "metadata of 2050 bytes: Slack does not publish its limit, 2000 is safe",
+        ),
         ({"text": "x" * 4001}, "a text-only post of 4001 characters: Slack splits it into several messages"),
     ],
 )
@@ -431,3 +437,32 @@ async def test_a_response_url_works_five_times(slack: FakeSlack) -> None:
         await other.send(text="for all", response_type="in_channel")
     assert [(e.user, e.text, e.via) for e in slack.ephemerals][:1] == [(slack.ann, "line 0", "response_url")]
     assert [message.text for message in slack.roots(slack.incidents)] == ["for all"]
+
+
+async def test_an_ephemeral_reaches_members_only(slack: FakeSlack, client: AsyncWebClient) -> None:
+    root = await client.chat_postMessage(channel=slack.incidents, text="root")
+    await client.chat_postEphemeral(channel=slack.incidents, user=slack.ann, text="only you", thread_ts=root["ts"])
+    (ephemeral,) = slack.ephemerals
+    assert (ephemeral.user, ephemeral.text, ephemeral.thread_ts) == (slack.ann, "only you", root["ts"])
+    assert len(slack.thread(slack.incidents, root["ts"])) == 1
+    outsider = slack.add_user("carol")
+    call = client.chat_postEphemeral(channel=slack.incidents, user=outsider, text="x")
+    assert await refusal(call) == "user_not_in_channel"
+
+
+async def test_a_bot_that_was_removed_cannot_go_on(slack: FakeSlack, client: AsyncWebClient) -> None:
+    root = await client.chat_postMessage(channel=slack.incidents, text="root")
+    slack.remove_bot(slack.incidents)
+    assert await refusal(client.chat_postMessage(channel=slack.incidents, text="x", thread_ts=root["ts"])) == "not_in_channel"
+    slack.scopes.add("chat:write.public")
+    assert (await client.chat_postMessage(channel=slack.elsewhere, text="x"))["ok"]
+
+
+async def test_waiting_for_what_never_comes_says_what_it_was(slack: FakeSlack) -> None:
+    with pytest.raises(AssertionError, match=r"not within 0.05 s: the verdict"):
+        await slack.wait_for(lambda: None, timeout=0.05, what="the verdict")
+
+
+def test_everything_a_test_may_use_is_in_the_interface() -> None:
+    public = {name for name in dir(FakeSlack()) if not name.startswith("_")}
+    assert {name for name in public if not re.search(rf"\b{name}\b", fake.__doc__ or "")} == set()

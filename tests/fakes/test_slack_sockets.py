@@ -14,6 +14,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from tests.fakes.slack import FakeSlack, Timing
 
@@ -357,3 +358,72 @@ async def test_nothing_is_left_running_when_it_closes() -> None:
             await slack.wait_for(lambda: heard.things)
         slack.say(slack.ann, slack.incidents, "nobody hears this, and it would be retried for minutes")
     await slack.wait_for(lambda: asyncio.all_tasks() == before)
+
+
+async def test_a_modals_own_button_and_a_message_shortcut_arrive(slack: FakeSlack, client: AsyncWebClient) -> None:
+    heard = Heard(slack)
+    post = await client.chat_postMessage(channel=slack.incidents, text="x")
+    async with connected(slack, heard.app):
+        await client.views_publish(user_id=slack.ann, view={"type": "home", "blocks": BUTTONS})
+        assert (await slack.press(slack.ann, slack.home[slack.ann].id, "cancel")).error is None
+        assert (await slack.shortcut(slack.bob, slack.incidents, post["ts"], "look")).error is None
+        await slack.wait_for(lambda: len(heard.things) == 2)
+    assert {body["type"] for body in heard.things} == {"block_actions", "message_action"}
+    with pytest.raises(AssertionError, match="does not see view"):
+        await slack.press(slack.bob, slack.home[slack.ann].id, "cancel")
+    slack.assert_clean()
+
+
+async def test_a_button_can_be_replaced_through_its_response_url(slack: FakeSlack, client: AsyncWebClient) -> None:
+    post = await client.chat_postMessage(channel=slack.incidents, text="x", blocks=BUTTONS)
+    ack = await slack.click(slack.ann, slack.incidents, post["ts"], "cancel")
+    webhook = AsyncWebhookClient(ack.response_url)
+    await webhook.send(text="cancelled by ann", replace_original=True)
+    message = slack.message(slack.incidents, post["ts"])
+    assert (message.text, message.buttons) == ("cancelled by ann", [])
+    await webhook.send(delete_original=True)
+    assert message.deleted
+    assert slack.roots(slack.incidents) == []
+
+
+async def test_people_cannot_type_a_command_in_a_thread(slack: FakeSlack) -> None:
+    with pytest.raises(AssertionError, match="in a thread"):
+        await slack.slash(slack.ann, slack.incidents, in_thread=True)
+
+
+async def test_a_bad_acknowledgement_is_a_violation(slack: FakeSlack) -> None:
+    app = AsyncApp(client=AsyncWebClient(slack.bot_token, base_url=slack.base_url))
+
+    async def answer(ack: Any) -> None:
+        await ack(blocks=[{"type": "section"}])
+
+    app.command("/apidown")(answer)
+    async with connected(slack, app):
+        assert (await slack.slash(slack.ann, slack.incidents)).error is None
+    assert slack.violations[0].startswith("the acknowledgement of /apidown was refused: invalid_blocks")
+
+
+async def test_without_echo_the_bot_does_not_hear_itself() -> None:
+    async with FakeSlack(echo=False) as slack:
+        heard = Heard(slack)
+        client = AsyncWebClient(slack.bot_token, base_url=slack.base_url)
+        async with connected(slack, heard.app):
+            post = await client.chat_postMessage(channel=slack.incidents, text="mine")
+            await client.chat_update(channel=slack.incidents, ts=post["ts"], text="mine, later")
+            slack.say(slack.ann, slack.incidents, "hello")
+            await slack.wait_for(lambda: heard.things)
+        assert [delivery.payload["event"]["text"] for delivery in slack.deliveries] == ["hello"]
+
+
+async def test_a_stuck_ticket_is_what_the_sdk_makes_of_one_failed_handshake(slack: FakeSlack) -> None:
+    heard = Heard(slack)
+    handler = AsyncSocketModeHandler(heard.app, slack.app_token, ping_interval=0.05)
+    slack.refuse_ws()
+    connecting = asyncio.ensure_future(handler.connect_async())
+    await slack.wait_for(lambda: slack.sockets.refused >= 4)
+    assert slack.tickets_issued == 1
+    handler.client.wss_uri = None
+    await asyncio.wait_for(connecting, 5)
+    await slack.wait_for(lambda: slack.connections)
+    assert slack.tickets_issued == 2
+    await handler.close_async()

@@ -44,6 +44,7 @@ class Sockets:
         self.max_connections = max_connections
         self.link_enabled = True
         self.refuse = 0
+        self.refused = 0
         self.tickets_issued = 0
         self.open: list[Connection] = []
         self.deliveries: list[Delivery] = []
@@ -62,9 +63,11 @@ class Sockets:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         expires = self._tickets.pop(request.query.get("ticket", ""), None)
         if expires is None or time.monotonic() > expires:
+            self.refused += 1
             return web.Response(status=408, text="the ticket was used or has expired")
         if self.refuse:
             self.refuse -= 1
+            self.refused += 1
             return web.Response(status=503, text="try again")
         socket = web.WebSocketResponse(autoping=False, timeout=_CLOSE_WAIT)
         await socket.prepare(request)

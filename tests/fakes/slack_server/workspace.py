@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import time
@@ -241,8 +242,13 @@ class Workspace:
         shape = {"event_type": str, "event_payload": dict}
         if set(metadata) != set(shape) or any(not isinstance(metadata[key], kind) for key, kind in shape.items()):
             raise SlackError("invalid_metadata_schema")
-        if len(repr(metadata)) > limits.METADATA_MAX_LENGTH:
+        size = len(json.dumps(metadata).encode())
+        if size > limits.METADATA_MAX_LENGTH:
             raise SlackError("metadata_too_large")
+        if size > limits.METADATA_ADVISED_LENGTH:
+            self.violations.append(
+                f"metadata of {size} bytes: Slack does not publish its limit, {limits.METADATA_ADVISED_LENGTH} is safe"
+            )
 
 
 def refuse(errors: list[str]) -> None:
