@@ -276,7 +276,7 @@ async def test_every_form_of_arguments_is_read(slack: FakeSlack) -> None:
         ),
         (
             {"text": "x", "metadata": {"event_type": "x", "event_payload": {"k": "v" * 2000}}},
-            "metadata of 2050 bytes: Slack does not publish its limit, 2000 is safe",
+            "metadata of 2047 bytes: Slack does not publish its limit, 2000 is safe",
         ),
         ({"text": "x" * 4001}, "a text-only post of 4001 characters: Slack splits it into several messages"),
     ],
