@@ -20,6 +20,7 @@ from bot.model.target import Target
 from bot.model.vantage import BOT, Vantage
 from bot.ports import ClusterAccess, Credentials, KubernetesReads, Network
 from bot.registry import BOUNDARY_OUTCOMES, Probe, ProbeContext
+from bot.vantage.gate import GatedReads
 
 _log = structlog.get_logger(__name__)
 
@@ -70,6 +71,7 @@ class LocalRound:
         self._round = round
         self._network = network
         self._api = api
+        self._gated = None if api is None else GatedReads(api, network, access.cluster.target)
 
     def requests_made(self) -> int:
         return self._network.requests_made()
@@ -130,7 +132,7 @@ class LocalRound:
             clock=self._place.clock,
             deadline=deadline,
             credentials=self._access.credentials,
-            api=self._api if "api" in probe.needs else None,
+            api=self._gated if "api" in probe.needs else None,
         )
 
     def _boundary(
