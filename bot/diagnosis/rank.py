@@ -70,6 +70,8 @@ def diagnose(
 ) -> Diagnosis:
     """Everything that is known, weighed. ``running`` and ``unchecked`` name steps, in words, that are not in ``findings`` or
     could not be looked at."""
+    # Findings come in the order they are known; the verdict does not depend on it.
+    findings = sorted(findings, key=lambda finding: finding.key)
     usable = trusted(findings)
     weighed = _ordered(_refined(_supported(causes, usable, correlations)))[:MAX_CAUSES]
     ranked = _ranked(weighed, cluster, _suspect(usable))

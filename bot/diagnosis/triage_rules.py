@@ -36,7 +36,8 @@ CONTROL_RULES: dict[str, Rule] = {
 
 _N, _T, _S, _H, _A = Layer.NAME, Layer.TCP, Layer.TLS, Layer.HTTP, Layer.AUTH
 _TRUST = "The certificate that is served does not pass {where}"
-_CAPPED = "The time was over before an answer could be expected {where}; that proves nothing."
+_LOCAL = "The machine that asks fails at it by itself, by a limit or a policy of its own; that says nothing about the cluster."
+_CAPPED = " That proves nothing."
 
 RULES: dict[tuple[Layer, str], Rule] = {
     (_N, "name-not-found"): _rule(
@@ -52,6 +53,7 @@ RULES: dict[tuple[Layer, str], Rule] = {
         "This machine resolves {host} to another address than its DNS server does. Look at the hosts file.",
         aside=True,
     ),
+    (_N, "local-failure"): _rule(None, _LOCAL),
     (_N, "deadline-capped"): _rule(None, "The name could not be looked up in the time that was left."),
     (_T, "connection-refused"): _rule(
         Domain.PROCESS,
@@ -79,8 +81,8 @@ RULES: dict[tuple[Layer, str], Rule] = {
         "The connection to port {port} is taken and then reset {where}. Look at the balancer or the box in front.",
     ),
     (_T, "proxy-failed"): _rule(Domain.CLIENT, "The proxy that leads to the API server fails. Look at the proxy first."),
-    (_T, "local-failure"): _rule(None, "The bot's own machine could not open a connection; that says nothing about the cluster."),
-    (_T, "deadline-capped"): _rule(None, "The TCP connection was not answered in the time that was left {where}. " + _CAPPED),
+    (_T, "local-failure"): _rule(None, _LOCAL),
+    (_T, "deadline-capped"): _rule(None, "The TCP connection was not answered in the time that was left {where}." + _CAPPED),
     (_S, "certificate-expired"): _rule(Domain.TLS, _TRUST + ": it expired. The API server runs; clients refuse it. Renew it."),
     (_S, "certificate-not-yet-valid"): _rule(Domain.TLS, _TRUST + ": it is not valid yet. Look at its dates."),
     (_S, "clocks-disagree"): _rule(
@@ -127,7 +129,8 @@ RULES: dict[tuple[Layer, str], Rule] = {
     ),
     (_S, "tls-alert"): _rule(Domain.TLS, "The TLS handshake is refused with an alert {where}. Look at what answers there."),
     (_S, "not-tls"): _rule(Domain.CLIENT, "Port {port} answers, and not in TLS {where}. Look whether URL and port are right."),
-    (_S, "deadline-capped"): _rule(None, "TLS was not answered in the time that was left {where}. " + _CAPPED),
+    (_S, "local-failure"): _rule(None, _LOCAL),
+    (_S, "deadline-capped"): _rule(None, "TLS was not answered in the time that was left {where}." + _CAPPED),
     (_H, "etcd-check-failing"): _rule(
         Domain.DATASTORE, "The API server runs and says itself that etcd fails {where}. Look at etcd, not at the API server."
     ),
@@ -156,7 +159,7 @@ RULES: dict[tuple[Layer, str], Rule] = {
     (_H, "forbidden"): _rule(
         Domain.AUTH, "The API server answers and forbids a look at its health {where}. Look with credentials that may."
     ),
-    (_H, "deadline-capped"): _rule(None, "HTTP was not answered in the time that was left {where}. " + _CAPPED),
+    (_H, "deadline-capped"): _rule(None, "HTTP was not answered in the time that was left {where}." + _CAPPED),
     (_A, "credentials-rejected"): _rule(
         Domain.AUTH, "The API server is well and rejects the bot's own credentials {where}. Others may be fine."
     ),
@@ -170,6 +173,6 @@ RULES: dict[tuple[Layer, str], Rule] = {
         Domain.AUTH, "The API server knows who asks and does not allow it {where}. Look at the roles."
     ),
     (_A, "deadline-capped"): _rule(
-        None, "The request with credentials was not answered in the time that was left {where}. " + _CAPPED
+        None, "The request with credentials was not answered in the time that was left {where}." + _CAPPED
     ),
 }

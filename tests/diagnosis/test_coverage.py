@@ -1,0 +1,196 @@
+"""The data is complete: every outcome leads somewhere, every item of the source document has its place, and what is shown
+fits into one event."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+import bot.probes
+from bot.diagnosis.ladder import LAYER_OF
+from bot.diagnosis.texts import values_of
+from bot.diagnosis.triage_rules import CONTROL_RULES, RULES
+from bot.model.diagnosis import CorrelationResult
+from bot.model.events import MAX_BYTES
+from bot.model.playbook import Direction, Domain
+from bot.registry import Probe, scan
+from bot.template import fill_command
+from tests.diagnosis.facts import CLUSTER, THREE, answer, correlation, ladder, library
+
+SAYS_NOTHING_OF_THE_TARGET = {
+    "controls-reachable": "the good state of the control; it accuses nobody and clears nobody",
+    "no-controls": "not-checked: a control is missing, not a fault",
+    "resolved": "the good state",
+    "address-given": "not-applicable: there is no name to resolve",
+    "no-address": "not-applicable: dns-lookup says why",
+    "verified": "the good state",
+    "plain-http-target": "not-applicable: cluster-endpoint judges the scheme",
+    "not-reached": "not-applicable: the layer below says why",
+    "no-credentials": "not-checked: nothing to try",
+    "credentials-unavailable": "not-checked: the finding says what to repair",
+    "unverified-peer": "not-checked: tls-handshake says why they are withheld",
+    "endpoint-known": "the good state",
+    "none-found": "not-applicable: a hosted control plane has no such pods",
+    "api-unreachable": "not-checked: the API is what is down",
+}
+
+ITEMS = {
+    *(f"000/playbook/{index}" for index in range(1, 4)),
+    *(f"000/diagnosis/{index}" for index in range(1, 7)),
+    *(f"000/otherwise/{index}" for index in range(1, 7)),
+}
+
+REQUIRED = (
+    "healthy",
+    "prober-cut-off",
+    "client-misconfigured",
+    "bot-credentials-rejected",
+    "dns-name-not-found",
+    "dns-server-failing",
+    "dns-wrong-address",
+    "hosts-file-override",
+    "wrong-cluster-answers",
+    "apiserver-not-running",
+    "apiserver-crash-looping",
+    "apiserver-wrong-bind-address",
+    "apiserver-hung",
+    "file-descriptors-exhausted",
+    "node-down",
+    "etcd-unavailable",
+    "firewall-drop",
+    "firewall-reject",
+    "authorized-ip-ranges",
+    "no-route",
+    "mtu-black-hole",
+    "listen-queue-overflow",
+    "alpn-blocked",
+    "tls-intercepted",
+    "lb-down",
+    "lb-no-healthy-backend",
+    "lb-backend-down",
+    "serving-certificate-expired",
+    "serving-certificate-not-yet-valid",
+    "serving-certificate-name-mismatch",
+    "ca-mismatch",
+    "clock-skew",
+    "client-certificate-expired",
+    "token-rejected",
+    "permission-denied",
+    "overloaded",
+)
+
+
+def _used() -> Iterator[tuple[str, str]]:
+    for cause in library().causes.values():
+        for line in (*cause.evidence_for, *cause.evidence_against):
+            yield from ((line.probe, outcome) for outcome in line.outcomes if line.probe)
+    for probe, layer in LAYER_OF.items():
+        yield from ((probe, outcome) for ruled, outcome in RULES if ruled is layer)
+    yield from (("negative-control", outcome) for outcome in CONTROL_RULES)
+
+
+def test_every_outcome_leads_to_a_cause_or_a_rule_or_is_excused():
+    declared = {(probe.id, outcome) for probe in scan(bot.probes, Probe).values() for outcome in probe.outcomes}
+    assert {one for one in declared - set(_used()) if one[1] not in SAYS_NOTHING_OF_THE_TARGET} == set()
+
+
+def test_every_rule_and_excuse_is_about_an_outcome_that_exists():
+    probes = scan(bot.probes, Probe)
+    for probe, layer in LAYER_OF.items():
+        assert {outcome for ruled, outcome in RULES if ruled is layer} <= set(probes[probe].outcomes)
+    assert set(CONTROL_RULES) <= set(probes["negative-control"].outcomes)
+    assert set(SAYS_NOTHING_OF_THE_TARGET) <= {outcome for probe in probes.values() for outcome in probe.outcomes}
+
+
+@pytest.mark.parametrize("id", REQUIRED)
+def test_each_cause_is_there_with_something_to_do_next(id):
+    assert any(step.run for step in library().causes[id].next)
+
+
+def test_every_item_of_the_source_document_has_its_place():
+    playbook = library().playbooks["connection-refused"]
+    placed = {source for part in (*playbook.steps, *playbook.diagnosis, *playbook.otherwise) for source in part.source}
+    assert ITEMS - placed == set()
+    assert {source for source in placed if source.startswith("000/")} - ITEMS == set()
+    # 000/select and 000/impact are the playbook's own head.
+    assert playbook.source is not None
+    assert playbook.source.document == "000"
+    assert "connection-refused" in playbook.selects.symptoms
+    assert {"KubeAPIDown", "KubeletDown"} <= set(playbook.selects.alerts)
+    assert playbook.meaning
+    assert playbook.impact
+
+
+def test_the_windows_are_the_document_s():
+    lines = {line.source[0]: line.window for line in library().playbooks["connection-refused"].diagnosis}
+    minutes = {
+        item: (window.direction, window.length.total_seconds() / 60, window.widen and window.widen.total_seconds() / 60)
+        for item, window in lines.items()
+    }
+    assert minutes == {
+        "000/diagnosis/1": (Direction.AROUND, 2, None),
+        "000/diagnosis/2": (Direction.AROUND, 5, 10),
+        "000/diagnosis/3": (Direction.BEFORE, 60, 120),
+        "000/diagnosis/4": (Direction.AROUND, 5, 10),
+        "000/diagnosis/5": (Direction.AROUND, 5, 10),
+        "000/diagnosis/6": (Direction.BEFORE, 60, 120),
+    }
+
+
+def test_every_check_of_the_playbook_can_be_done_by_hand():
+    playbook = library().playbooks["connection-refused"]
+    assert all(step.manual and step.run for step in (*playbook.steps, *playbook.otherwise))
+
+
+def test_the_ladder_always_runs_its_six_steps():
+    playbook = library().playbooks["triage"]
+    assert playbook.always
+    assert [step.probe for step in playbook.steps] == ["negative-control", *LAYER_OF]
+
+
+def test_only_the_verdict_healthy_is_of_the_domain_healthy():
+    assert [cause.id for cause in library().causes.values() if cause.domain is Domain.HEALTHY] == ["healthy"]
+
+
+@pytest.mark.parametrize(
+    ("probe", "outcome"),
+    sorted({one for one in _used() if one[0] in LAYER_OF and one[1] not in ("connected", "healthy", "accepted")}),
+)
+def test_every_verdict_fits_into_one_event(probe, outcome):
+    kinds = ("static-pod-manifest", "pod-restart", "certificate-expiry", "firewall-rule", "load-balancer", "route", "dns-record")
+    matched = [correlation(kind, CorrelationResult.MATCH) for kind in kinds]
+    said = answer(ladder(probe, outcome, addresses=THREE), correlations=matched)
+    assert len(said.text.encode()) < MAX_BYTES - 2048
+
+
+@pytest.mark.parametrize(
+    ("probe", "outcome"),
+    sorted(
+        (probe, outcome)
+        for probe, layer in LAYER_OF.items()
+        for ruled, outcome in RULES
+        if ruled is layer
+        and outcome not in ("deadline-capped", "local-failure", "authentication-required", "forbidden", "authentication-refused")
+    ),
+)
+def test_every_problem_of_the_ladder_names_a_cause_and_is_never_healthy(probe, outcome):
+    said = answer(ladder(probe, outcome))
+    assert said.named
+    assert "healthy" not in said.named
+
+
+def _commands() -> Iterator[str]:
+    for cause in library().causes.values():
+        yield from (item.run for item in (*cause.next, *cause.separations) if item.run)
+    for playbook in library().playbooks.values():
+        yield from (item.run for item in (*playbook.steps, *playbook.otherwise) if item.run)
+
+
+@pytest.mark.parametrize("command", sorted(set(_commands())))
+def test_every_command_is_one_line_that_a_shell_accepts(command):
+    filled = fill_command(command, values_of(CLUSTER, address="10.0.0.1"))
+    assert "\n" not in filled
+    assert "<" not in filled.replace("</dev/null", "")
+    assert subprocess.run(["sh", "-n", "-c", filled], capture_output=True, text=True).stderr == ""
