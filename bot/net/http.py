@@ -7,7 +7,6 @@ environment do not exist here. Credentials are added to the request only after t
 
 from __future__ import annotations
 
-import asyncio
 import math
 import ssl
 from collections.abc import Generator, Iterable
@@ -244,8 +243,6 @@ async def _next_event(stream: Stream, connection: h11.Connection, progress: _Pro
         if ended and progress.status is None:
             raise _end_before_status(bytes(connection.trailing_data[0]))
         connection.receive_data(data)
-        # A peer that sends fast must not keep the loop from noticing the time.
-        await asyncio.sleep(0)
 
 
 def _end_before_status(held: bytes) -> Closed | _NotHttp:

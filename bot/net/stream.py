@@ -80,6 +80,8 @@ class Stream:
             data, self._leftover = self._leftover, b""
         else:
             data = await asyncio.get_running_loop().sock_recv(self._sock, _CHUNK)
+        # A receive that finds data does not pause: a peer that never stops would keep the loop from noticing the time.
+        await asyncio.sleep(0)
         if len(self.first_bytes) < 8:
             self.first_bytes += data[:8]
         self.bytes_received += len(data)

@@ -174,7 +174,7 @@ def test_any_datagram_is_read_or_left(wire: bytes) -> None:
 def test_an_address_of_another_class_is_no_address() -> None:
     query = dns.message.make_query(NAME, dns.rdatatype.A)
     response = dns.message.make_response(query)
-    response.answer.append(dns.rrset.from_text(query.question[0].name, 5, "CH", "A", "chaos.test. 1"))
+    response.answer.append(dns.rrset.from_text(query.question[0].name, 5, "HS", "A", r"\# 4 0a000001"))
     reply = read_answer(query, response.to_wire())
     assert reply is not None
     assert reply.failure is Failure.NAME_HAS_NO_ADDRESS

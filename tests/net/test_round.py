@@ -134,6 +134,18 @@ async def test_a_time_out_cut_by_the_round_is_never_called_silence() -> None:
     assert all("the round's time was over" in (one.raw_error or "") for one in seen)
 
 
+async def test_a_peer_that_never_stops_sending_is_stopped_by_the_time() -> None:
+    async def flood(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+            await writer.drain()
+
+    async with serving(flood) as server, _network(0.3) as network:
+        seen = await network.request("127.0.0.1", Target.from_url(f"http://{NAME}:{server.port}"), "/")
+    assert seen.failure is Failure.DEADLINE_CAPPED
+    assert seen.status is None
+
+
 async def test_after_the_deadline_nothing_is_tried() -> None:
     async with serving(answering(OK)) as server, _network(-1) as network:
         target = Target.from_url(f"http://{NAME}:{server.port}")
