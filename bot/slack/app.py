@@ -140,10 +140,15 @@ class SlackApp:
     # Listeners
 
     def _build(self, commands: Mapping[str, Command]) -> AsyncApp:
+
+        async def authorize(**_: Any) -> AuthorizeResult:
+            # A function, not a method: the framework fills in a parameter named self by itself.
+            return self._known_identity()
+
         # A client without a token: the framework would otherwise ask Slack who we are within the first command's 3 s.
         bolt = AsyncApp(
             client=AsyncWebClient(base_url=self._slack.web.base_url, retry_handlers=[]),
-            authorize=self._authorize,
+            authorize=authorize,
             logger=_quiet(logging.getLogger(f"{__name__}.bolt")),
             request_verification_enabled=False,
             user_facing_authorize_error_message="apidown is starting; try again in some seconds.",
@@ -158,7 +163,7 @@ class SlackApp:
         bolt.event(_ANYTHING)(self._ignore)
         return bolt
 
-    async def _authorize(self, **_: Any) -> AuthorizeResult:
+    def _known_identity(self) -> AuthorizeResult:
         if self._identity is None:
             raise RuntimeError("the sockets are open before it is known who the bot is")
         return self._identity
