@@ -1,4 +1,4 @@
-"""Rejections by a real packet filter, in a network namespace that ends with the process that made it."""
+"""What a real packet filter and a real resolver do, in namespaces that end with the process that made them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _RULES = {
     1006: "tcp-reset",
 }
 
-_NAMESPACE = ("unshare", "--user", "--map-root-user", "--net")
+_NAMESPACE = ("unshare", "--user", "--map-root-user", "--net", "--mount")
 
-_LOOK = """
+_CONNECT = """
 import asyncio, json, sys
 from bot.clock import SystemClock
 from bot.net.tcp import connect
@@ -41,7 +41,22 @@ asyncio.run(main())
 """
 
 
-def _in_namespace(script: str, places: list[tuple[str, int]]) -> dict[str, dict]:
+_LOOKUP = """
+import asyncio, json, sys
+from bot.clock import SystemClock
+from bot.net.dns import SystemResolver, lookup_system
+
+async def main():
+    resolver = SystemResolver()
+    seen = await lookup_system(json.loads(sys.argv[1]), clock=SystemClock(), resolver=resolver)
+    print(seen.model_dump_json(), flush=True)
+
+asyncio.run(main())
+"""
+
+
+def _in_namespace(setup: str, program: str, argument: object, *, timeout: float = 60) -> dict:
+    """Runs the program, alone in new namespaces, after the commands of ``setup``; what it prints."""
     for tool in ("unshare", "ip", "iptables", "ip6tables"):
         if shutil.which(tool) is None:
             missing("netns", f"no {tool} here")
@@ -49,10 +64,10 @@ def _in_namespace(script: str, places: list[tuple[str, int]]) -> dict[str, dict]
     if probe.returncode != 0:
         missing("netns", f"no namespace with a packet filter can be made here: {probe.stderr.strip()}")
     done = subprocess.run(
-        [*_NAMESPACE, "sh", "-ec", f'{script}\nexec "$@"', "sh", sys.executable, "-c", _LOOK, json.dumps(places)],
+        [*_NAMESPACE, "sh", "-ec", f'{setup}\nexec "$@"', "sh", sys.executable, "-c", program, json.dumps(argument)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
         cwd=Path(__file__).parents[2],
     )
     assert done.returncode == 0, done.stderr
@@ -64,7 +79,7 @@ async def test_who_rejects_is_told_from_a_closed_port() -> None:
     script = f"ip link set lo up\n{rules}\nip6tables -A INPUT -p tcp --dport 1007 -j REJECT --reject-with icmp6-adm-prohibited"
     places = [("127.0.0.1", port) for port in (*_RULES, 1008)] + [("::1", 1007), ("192.0.2.1", 1009)]
 
-    seen = await asyncio.to_thread(_in_namespace, script, places)
+    seen = await asyncio.to_thread(_in_namespace, script, _CONNECT, places)
 
     shown = {
         place: (one["failure"], one["reject"] and (one["reject"]["icmp_type"], one["reject"]["icmp_code"]))
@@ -83,3 +98,26 @@ async def test_who_rejects_is_told_from_a_closed_port() -> None:
     }
     assert seen["127.0.0.1 1001"]["reject"]["offender"] == "127.0.0.1"
     assert seen["::1 1007"]["reject"]["offender"] == "::1"
+
+
+@pytest.mark.parametrize(
+    ("rule", "failure"),
+    [
+        ("DROP", "resolver-timeout"),
+        ("REJECT --reject-with icmp-port-unreachable", "resolver-failing"),
+    ],
+)
+async def test_a_resolver_that_hangs_keeps_nobody_from_ending(tmp_path: Path, rule: str, failure: str) -> None:
+    """The system would try for minutes; the lookup and the process end long before."""
+    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.53\noptions timeout:30 attempts:5\n")
+    (tmp_path / "nsswitch.conf").write_text("hosts: files dns\n")
+    script = (
+        "ip link set lo up\n"
+        f"iptables -A INPUT -p udp --dport 53 -j {rule}\n"
+        f"mount --bind {tmp_path}/resolv.conf /etc/resolv.conf\n"
+        f"[ ! -e /etc/nsswitch.conf ] || mount --bind {tmp_path}/nsswitch.conf /etc/nsswitch.conf\n"
+    )
+    seen = await asyncio.to_thread(_in_namespace, script, _LOOKUP, "api.example.test", timeout=30)
+
+    assert seen["failure"] == failure
+    assert seen["addresses"] == []
