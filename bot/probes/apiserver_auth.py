@@ -27,12 +27,11 @@ class Params(Value):
 
 
 @probe(params=Params, outcomes=own.OUTCOMES)
-async def apiserver_auth(ctx: ProbeContext, params: Params) -> AsyncGenerator[Finding, None]:
+def apiserver_auth(ctx: ProbeContext, params: Params) -> AsyncGenerator[Finding, None]:
     async def look(ctx: ProbeContext, place: Endpoint) -> Finding:
         return await _look(ctx, place, params.path)
 
-    async for finding in over_addresses(ctx, look):
-        yield finding
+    return over_addresses(ctx, look)
 
 
 async def _look(ctx: ProbeContext, place: Endpoint, path: str) -> Finding:

@@ -43,9 +43,8 @@ _STATUS = {
         "not-reached": "a layer below fails at this address",
     },
 )
-async def apiserver_health(ctx: ProbeContext, params: NoParams) -> AsyncGenerator[Finding, None]:
-    async for finding in over_addresses(ctx, _look, evidence=http.NOTHING):
-        yield finding
+def apiserver_health(ctx: ProbeContext, params: NoParams) -> AsyncGenerator[Finding, None]:
+    return over_addresses(ctx, _look, evidence=http.NOTHING)
 
 
 async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:

@@ -45,9 +45,8 @@ _SENTENCES = {
         "no-address": "the name gives no address to connect to",
     },
 )
-async def tcp_connect(ctx: ProbeContext, params: NoParams) -> AsyncGenerator[Finding, None]:
-    async for finding in over_addresses(ctx, _look, nowhere="no-address"):
-        yield finding
+def tcp_connect(ctx: ProbeContext, params: NoParams) -> AsyncGenerator[Finding, None]:
+    return over_addresses(ctx, _look, nowhere="no-address")
 
 
 async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:

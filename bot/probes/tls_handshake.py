@@ -28,9 +28,8 @@ _STATUS = {
 
 
 @probe(outcomes=tls.OUTCOMES)
-async def tls_handshake(ctx: ProbeContext, params: NoParams) -> AsyncGenerator[Finding, None]:
-    async for finding in over_addresses(ctx, _look):
-        yield finding
+def tls_handshake(ctx: ProbeContext, params: NoParams) -> AsyncGenerator[Finding, None]:
+    return over_addresses(ctx, _look)
 
 
 async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:

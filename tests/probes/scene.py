@@ -100,6 +100,7 @@ class Scene:
     api: KubernetesReads | None = None
     controls: tuple[Endpoint, ...] = ()
     now: datetime = NOW
+    seconds: float = 9.0
 
     def context(self, probe: str, params: Json, network: Network | None = None) -> ProbeContext:
         cluster = Cluster(name="prod", target=self.target, configured=self.configured, controls=self.controls)
@@ -111,7 +112,7 @@ class Scene:
             round=1,
             network=network or self.network,
             clock=StoppedClock(self.now),
-            deadline=109.0,
+            deadline=100.0 + self.seconds,
             credentials=self.credentials,
             api=self.api,
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -64,6 +65,18 @@ async def test_an_api_that_is_down_leads_to_the_command_for_a_node() -> None:
     assert finding.todo is not None
     assert DEAD.what in finding.todo
     assert "grep server: /etc/kubernetes/*.conf" in finding.todo
+
+
+async def test_an_api_that_never_answers_does_not_cost_what_is_known_without_it() -> None:
+    class Silent(KnownObjects):
+        async def list_endpoint_addresses(self, namespace: str, service: str) -> Sequence[Endpoint]:
+            await asyncio.Event().wait()
+            return ()
+
+    scene = Scene(api=Silent(), seconds=0.4)
+    finding = await scene.one("cluster-endpoint")
+    assert finding.outcome == "endpoint-known"
+    assert "the round's time was over" in (finding.todo or "")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -97,6 +98,7 @@ async def test_the_dns_servers_code_is_evidence() -> None:
     finding = await scene.one("dns-lookup", server=DNS)
     assert finding.evidence["rcode"] == "SERVFAIL"
     assert finding.raw_error == "answered SERVFAIL"
+    assert "(SERVFAIL)" in finding.sentence
 
 
 async def test_behind_a_proxy_its_name_is_the_one_that_must_resolve() -> None:
@@ -175,6 +177,7 @@ async def test_a_probe_that_is_abandoned_ends_without_an_error() -> None:
     findings = probe.run(scene.context("tcp-connect", {}), probe.validate({}))
     await anext(findings)
     await findings.aclose()
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("tcp-connect ")]
     await scene.network.connect("192.0.2.99", 1)
 
 

@@ -32,6 +32,8 @@ async def over_addresses(
 ) -> AsyncGenerator[Finding, None]:
     """Looks at all addresses side by side and yields each finding when it is known, the quickest first.
 
+    A probe returns this generator itself: one that wrapped it would leave it running when it is closed early.
+
     One address's defect does not cost the others' findings: it is raised when they are out. ``nowhere`` is the outcome
     when the name gives no address; the name itself is ``dns-lookup``'s to judge. ``evidence`` goes with it.
     """

@@ -17,7 +17,7 @@ _VAGUE = frozenset({Failure.RESOLVER_FAILING, Failure.RESOLVER_TIMEOUT, Failure.
 _SENTENCES = {
     "name-not-found": "The name {host} does not exist.",
     "name-has-no-address": "The name {host} exists and has no address.",
-    "resolver-failing": "The DNS server answers the question for {host} with a failure.",
+    "resolver-failing": "The DNS server answers the question for {host} with a failure{code}.",
     "resolver-timeout": "The DNS server does not answer the question for {host}.",
     "local-failure": "This machine cannot look {host} up, for a reason of its own.",
     "deadline-capped": "The round's time was over before {host} could be resolved.",
@@ -55,7 +55,8 @@ def judge(host: str, system: Lookup, direct: Lookup | None) -> tuple[Status, str
     cause = exact.failure if system.failure in _VAGUE else system.failure
     outcome = cause.value if cause is not None and cause.value in _SENTENCES else "resolver-failing"
     status = {"deadline-capped": Status.INCONCLUSIVE, "local-failure": Status.ERROR}.get(outcome, Status.PROBLEM)
-    return status, outcome, _SENTENCES[outcome].format(host=host)
+    code = f" ({direct.rcode})" if outcome == "resolver-failing" and direct is not None and direct.rcode else ""
+    return status, outcome, _SENTENCES[outcome].format(host=host, code=code)
 
 
 def evidence(system: Lookup, direct: Lookup | None) -> Json:
