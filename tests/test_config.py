@@ -1,0 +1,248 @@
+"""The configuration file: what it means, and every mistake with its exact message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.config import Config, ad_hoc
+from bot.document import DocumentErrors
+from bot.errors import UsageError
+from bot.model.target import CredentialKind, Endpoint
+
+GOOD = """\
+clusters:
+  prod:
+    kubeconfig: prod.kubeconfig
+    context: admin
+    aliases: [production, Main-1]
+    nodes: ["10.0.0.11:6443", "[fd00::1]:6443"]
+    controls: ["10.0.0.1:443"]
+    provider: aws
+    prometheus: http://prometheus:9090
+    channels: C0PROD
+  staging:
+    server: https://staging.example.com
+    ca: pki/ca.crt
+    token_file: /var/run/token
+    client_certificate: bot.crt
+    client_key: bot.key
+    tls_server_name: api.staging
+    proxy_url: http://proxy:3128
+  here: {in_cluster: true}
+channels:
+  C0BOTH: {cluster: staging, allow_clusters: [staging, prod]}
+  C0ONE: {allow_clusters: here}
+may_start: {users: [U0ANN], groups: S0CALL}
+controls: ["1.1.1.1:443", "10.0.0.1:443"]
+playbooks: ours
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return loaded(tmp_path, GOOD.replace("Main-1", "main-1"))
+
+
+def loaded(folder: Path, text: str) -> Config:
+    path = folder / "apidown.yaml"
+    path.write_text(text)
+    return Config.load(path)
+
+
+def messages(folder: Path, text: str) -> list[str]:
+    with pytest.raises(DocumentErrors) as caught:
+        loaded(folder, text)
+    found = caught.value.problems
+    return [f"{problem.where.line}:{problem.where.column}: {problem.what} | {problem.nearest}" for problem in found]
+
+
+def test_a_cluster_is_what_the_file_says(config: Config, tmp_path: Path) -> None:
+    prod, staging, here = config.clusters.values()
+    assert prod.kubeconfig == tmp_path / "prod.kubeconfig"
+    assert (prod.context, prod.provider, prod.prometheus_url) == ("admin", "aws", "http://prometheus:9090")
+    assert prod.nodes == (Endpoint(host="10.0.0.11", port=6443), Endpoint(host="fd00::1", port=6443))
+    assert prod.controls == (Endpoint(host="10.0.0.1", port=443), Endpoint(host="1.1.1.1", port=443))
+    assert staging.server == "https://staging.example.com:443"
+    assert (staging.ca_file, staging.token_file) == (tmp_path / "pki/ca.crt", Path("/var/run/token"))
+    assert (staging.client_certificate, staging.client_key) == (tmp_path / "bot.crt", tmp_path / "bot.key")
+    assert here.in_cluster
+    assert config.playbooks == tmp_path / "ours"
+
+
+def test_a_ca_may_be_given_as_text(tmp_path: Path) -> None:
+    pem = "-----BEGIN CERTIFICATE-----\n        AAAA\n        -----END CERTIFICATE-----"
+    (only,) = loaded(tmp_path, f"clusters:\n  a:\n    server: a\n    ca: |\n        {pem}\n").clusters.values()
+    assert only.ca_file is None
+    assert only.ca_pem is not None
+    assert only.ca_pem.startswith("-----BEGIN CERTIFICATE-----\nAAAA")
+
+
+def test_files_that_are_missing_do_not_stop_the_bot(config: Config) -> None:
+    assert not any(one.kubeconfig and one.kubeconfig.exists() for one in config.clusters.values())
+
+
+def test_a_cluster_is_known_by_its_server_before_its_files_are_read(config: Config) -> None:
+    staging = config.clusters["staging"].cluster()
+    assert staging.configured
+    assert (staging.target.url, staging.target.server_name) == ("https://staging.example.com:443", "api.staging")
+    assert staging.target.proxy_url == "http://proxy:3128"
+    prod = config.clusters["prod"].cluster()
+    assert (prod.target.host, prod.target.url, prod.credentials) == ("", "kubeconfig:admin", CredentialKind.NONE)
+
+
+@pytest.mark.parametrize("text", ["prod", "PROD", " production ", "main-1"])
+def test_a_cluster_is_found_by_name_and_alias(config: Config, text: str) -> None:
+    assert config.cluster_named(text).name == "prod"
+
+
+def test_the_nearest_cluster_is_suggested(config: Config) -> None:
+    with pytest.raises(UsageError) as caught:
+        config.cluster_named("prodution")
+    assert str(caught.value) == "there is no cluster 'prodution'\n  did you mean 'production'?"
+    with pytest.raises(UsageError) as caught:
+        config.cluster_named("xyz")
+    assert str(caught.value) == "there is no cluster 'xyz'\n  the clusters are here, prod, staging"
+
+
+def test_a_channel_reaches_only_the_clusters_it_may(config: Config) -> None:
+    assert config.cluster_named("prod", "C0BOTH").name == "prod"
+    assert config.cluster_named("prod", "C0OTHER").name == "prod"
+    with pytest.raises(UsageError) as caught:
+        config.cluster_named("production", "C0ONE")
+    assert str(caught.value) == "cluster 'prod' is not for this channel\n  the clusters are here"
+
+
+@pytest.mark.parametrize(("channel", "name"), [("C0PROD", "prod"), ("C0BOTH", "staging"), ("C0ONE", "here")])
+def test_a_channel_has_its_default_cluster(config: Config, channel: str, name: str) -> None:
+    found = config.default_for(channel)
+    assert found is not None
+    assert found.name == name
+
+
+def test_an_unknown_channel_has_a_default_only_when_there_is_one_cluster(config: Config, tmp_path: Path) -> None:
+    assert config.default_for("C0OTHER") is None
+    assert config.default_for(None) is None
+    only = loaded(tmp_path, "clusters: {a: {server: a}}").default_for(None)
+    assert only is not None
+    assert only.name == "a"
+
+
+def test_those_named_may_start_and_without_names_everybody(config: Config) -> None:
+    assert config.may_start("U0ANN")
+    assert config.may_start("U0BOB", ["S0CALL"])
+    assert not config.may_start("U0BOB", ["S0OTHER"])
+    assert Config.empty().may_start("U0BOB")
+
+
+def test_a_bare_url_is_never_configured(config: Config) -> None:
+    cluster = config.ad_hoc("api.example.com:6443")
+    assert cluster == ad_hoc("https://api.example.com:6443/", config.controls)
+    assert (cluster.configured, cluster.credentials) == (False, CredentialKind.NONE)
+    assert cluster.name.startswith("url-")
+    assert cluster.controls == config.controls
+    with pytest.raises(UsageError):
+        ad_hoc("https://user:secret@api.example.com")
+
+
+def test_without_a_file_there_are_no_clusters() -> None:
+    assert Config.empty().default_for(None) is None
+    with pytest.raises(UsageError, match="there is no cluster 'prod'"):
+        Config.empty().cluster_named("prod")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cluster: {}", ["1:1: unknown key 'cluster' | did you mean 'clusters'?"]),
+        ("clusters: {a: {}}", ["1:15: a cluster has one of kubeconfig, server and in_cluster; this has none | "]),
+        ("clusters: {a: {kubeconfg: x}}", ["1:16: unknown key 'kubeconfg' | did you mean 'kubeconfig'?"]),
+        (
+            "clusters: {a: {kubeconfig: x, server: b}}",
+            ["1:15: a cluster has one of kubeconfig, server and in_cluster; this has kubeconfig and server | "],
+        ),
+        (
+            "clusters: {a: {kubeconfig: x, token_file: y}}",
+            ["1:43: 'token_file' goes with 'server'; a kubeconfig says it itself | "],
+        ),
+        ("clusters: {a: {server: b, context: y}}", ["1:36: 'context' goes with 'kubeconfig' | "]),
+        (
+            "clusters: {a: {server: b, client_key: y}}",
+            ["1:39: client_certificate and client_key go together; one is missing | "],
+        ),
+        (
+            "clusters: {a: {server: ftp://b}}",
+            ["1:24: 'ftp://b' is not the URL of an API server | a server URL looks like https://api.example.com:6443"],
+        ),
+        (
+            "clusters: {My Prod: {server: b}}",
+            ["1:12: 'My Prod' is not a cluster's name: small letters, digits, '.', '_', '-' | did you mean 'my-prod'?"],
+        ),
+        (
+            "clusters: {url-1: {server: b}}",
+            ["1:12: 'url-1' is not a cluster's name: small letters, digits, '.', '_', '-' | did you mean '1'?"],
+        ),
+        (
+            "clusters: {a: {server: b, nodes: [10.0.0.1, '::1', 'https://x:70000/y', 3]}}",
+            [
+                "1:35: '10.0.0.1' is not host:port | write '10.0.0.1:6443'",
+                "1:45: '::1' is not host:port | write '[::1]:6443'",
+                "1:52: 'https://x:70000/y' is not host:port | write 'x:6443'",
+                "1:73: an endpoint is text of the form host:port | write '10.0.0.1:6443'",
+            ],
+        ),
+        (
+            "clusters: {a: {server: b, prometheus: 'http://u:pass@x'}}",
+            ["1:39: a URL in this file has no user name or password in it | this file holds no secrets"],
+        ),
+        (
+            "clusters: {a: {server: b, prometheus: prometheus:9090}}",
+            ["1:39: 'prometheus:9090' is not a URL | a URL looks like http://proxy.example.com:3128"],
+        ),
+        (
+            "clusters: {a: {server: b, aliases: [c]}, b: {server: b, aliases: [c, a]}}",
+            ["1:67: 'c' is a name of cluster 'a' already | ", "1:70: 'a' is a name of cluster 'a' already | "],
+        ),
+        (
+            "clusters: {a: {server: b, channels: C01}, b: {server: b, channels: C01}}\nchannels: {C02: {cluster: x}}",
+            ["1:68: the default cluster of C01 is 'a' already | ", "2:27: there is no cluster 'x' | the clusters are a, b"],
+        ),
+        ("channels: {ops: {}}", ["1:12: 'ops' is not a channel as Slack knows it | its id looks like C0123ABCD"]),
+        (
+            "clusters: {a: {server: b}, c: {server: b}}\nchannels: {C01: {cluster: a, allow_clusters: [c]}}",
+            ["2:46: the channel's own cluster 'a' is not among those it may ask about | add 'a'"],
+        ),
+        (
+            "may_start: {users: '@ann', group: S01}",
+            [
+                "1:20: '@ann' is not a person as Slack knows it | its id looks like U0123ABCD",
+                "1:28: unknown key 'group' | did you mean 'groups'?",
+            ],
+        ),
+    ],
+)
+def test_a_mistake_has_its_place_and_the_nearest_right_thing(text: str, said: list[str], tmp_path: Path) -> None:
+    assert messages(tmp_path, text) == said
+
+
+def test_a_password_in_a_url_is_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(DocumentErrors) as caught:
+        loaded(tmp_path, "clusters: {a: {server: 'htp://u:opensesame@x', prometheus: 'http://u:opensesame@x'}}")
+    assert "opensesame" not in str(caught.value)
+
+
+@given(
+    st.text(max_size=80), st.sampled_from(["clusters: {}", "clusters: {a: {server: }}", "channels: {{}: x}", "controls: [{}]"])
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_gives_a_config_or_document_errors(tmp_path: Path, value: str, frame: str) -> None:
+    path = tmp_path / "fuzz.yaml"
+    path.write_text(frame.replace("{}", value), encoding="utf-8", errors="replace")
+    try:
+        found: Config | None = Config.load(path)
+    except DocumentErrors:
+        found = None
+    assert found is None or isinstance(found, Config)
