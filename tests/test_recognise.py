@@ -36,7 +36,7 @@ def meant(text, channel=None):
         "api.prod.example",
         "10.0.0.11:6443",
         "The connection to the server api.prod.example:6443 was refused - did you specify the right host or port?",
-        'Unable to connect to the server: Get "https://api.prod.example:6443/api?timeout=32s": dial tcp 10.1.1.1:6443: i/o timeout',
+        'Unable to connect: Get "https://api.prod.example:6443/api?timeout=32s": dial tcp 10.1.1.1:6443: i/o timeout',
         "Unable to connect to the server: dial tcp: lookup api.prod.example on 10.0.0.2:53: no such host",
         "read tcp 10.1.2.3:51234->10.0.0.11:6443: read: connection reset by peer",
         "E1120 14:03:22.123456 12 memcache.go:265] couldn't get list: dial tcp 10.0.0.11:6443: connect: connection refused",

@@ -62,8 +62,10 @@ class SlackDelivery:
         try:
             async with asyncio.TaskGroup() as tasks:
                 follower = tasks.create_task(ledger.follow(), name=f"{lease.ref}: follow the log")
-                await self._rounds(lease, ledger)
-                follower.cancel()
+                try:
+                    await self._rounds(lease, ledger)
+                finally:
+                    await _stop(follower)
         except BaseExceptionGroup as group:
             raise _told(group, LeaseLost) from group
 
@@ -118,6 +120,14 @@ class SlackDelivery:
             DeliveryFailed(message=error.key or "thread", error=error.result.error, final=True),
         )
         await self._on_undeliverable(ledger.state, error.what)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    """Cancels until it is over: before Python 3.12 ``asyncio.wait_for``, which clients of stores use, can lose a
+    cancellation that comes just as it ends."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.1)
 
 
 def _told(group: BaseExceptionGroup[BaseException], *kinds: type[BaseException]) -> BaseException:

@@ -1,0 +1,384 @@
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from bot.errors import LeaseLost
+from bot.model.events import DeliveryPlanned, Event, EventType, StepPlan, Thread
+from bot.model.finding import Status
+from bot.slack.pace import Timing
+from tests.render import scenarios
+from tests.render.builder import Story, seen
+from tests.slack.conftest import CLOCK, SCALE, TIMING, Told
+
+COMMITTED = ("reset_after", "truncate_json", "slow_after")
+NOT_DONE = ("reset_before", "5xx", "html", "429")
+
+
+def of(key):
+    """Matches the call that posts this message."""
+    return lambda args: (args.get("metadata") or {}).get("event_payload", {}).get("message") == key
+
+
+def closed(story: Story) -> Story:
+    if story.state.concluded is None:
+        story.conclude()
+    return story.close()
+
+
+async def test_the_thread_shows_all_that_the_log_says_and_each_message_once(told):
+    await told.deliver_all(closed(scenarios.tie()))
+    await told.shows_everything()
+    root, *replies = told.posted()
+    assert told.keys()[0] == "root"
+    assert {reply.thread_ts for reply in replies} == {root.ts}
+    assert [reply.broadcast for reply in replies].count(True) == 1
+    assert root.metadata == {
+        "event_type": "apidown_delivery",
+        "event_payload": {"investigation": str(told.ref), "message": "root", "epoch": 1},
+    }
+
+
+async def test_every_message_is_planned_before_it_is_posted_and_noted_after(told):
+    await told.deliver_all(closed(scenarios.tie()))
+    planned = [event.data["message"] for event in await told.events(EventType.DELIVERY_PLANNED)]
+    assert sorted(planned) == sorted(told.keys())
+    state = await told.state()
+    assert {item.ts for item in state.messages.values()} == {message.ts for message in told.posted()}
+    assert state.planned == ()
+
+
+async def test_delivering_what_is_delivered_changes_nothing(told):
+    await told.deliver_all(closed(scenarios.tie()))
+    calls = len(told.slack.calls)
+    async with asyncio.timeout(10):
+        await told.delivery().deliver(told.lease)
+    assert len(told.slack.calls) == calls
+
+
+@pytest.mark.parametrize("key", ["root", "steps/1", "verdict/1"])
+@pytest.mark.parametrize("kind", COMMITTED + NOT_DONE)
+async def test_a_failure_around_a_post_leaves_exactly_one_message(told, key, kind):
+    fault = told.slack.fail("chat.postMessage", kind, when=of(key), delay=5.0)
+    await told.deliver_all(closed(scenarios.tie()))
+    assert fault.fired == 1
+    await told.shows_everything()
+
+
+async def test_a_post_that_failed_twice_in_doubt_is_there_once(told):
+    told.slack.fail("chat.postMessage", "reset_after", when=of("steps/1"))
+    told.slack.fail("conversations.replies", "5xx", times=3)
+    told.slack.fail("conversations.replies", "429", times=1)
+    await told.deliver_all(closed(scenarios.tie()))
+    await told.shows_everything()
+
+
+async def test_a_burst_of_rate_limits_keeps_the_order_of_importance(told):
+    fault = told.slack.fail("chat.postMessage", "429", times=4)
+    await told.deliver_all(closed(scenarios.many_problems()))
+    assert fault.fired == 4
+    await told.shows_everything()
+    assert told.keys()[:3] == ["root", "verdict/1", "steps/1"]
+
+
+async def test_blocks_that_slack_refuses_are_said_as_plain_text(told):
+    told.slack.fail("chat.postMessage", "error", error="invalid_blocks", when=of("verdict/1"))
+    await told.deliver_all(closed(scenarios.tie()))
+    verdict = told.posted()[told.keys().index("verdict/1")]
+    assert verdict.blocks == []
+    assert "The API server is not running" in verdict.text
+    told.slack.assert_clean()
+
+
+async def test_a_reply_that_slack_never_takes_is_left_out_and_the_rest_is_shown(told):
+    told.slack.fail("chat.postMessage", "error", error="invalid_blocks", times=9, when=of("steps/1"))
+    await told.deliver_all(closed(scenarios.tie()))
+    assert "steps/1" not in told.keys()
+    assert "verdict/1" in told.keys()
+    [failed] = await told.events(EventType.DELIVERY_FAILED)
+    assert failed.data == {"message": "steps/1", "error": "invalid_blocks", "final": False}
+
+
+async def test_a_channel_the_bot_is_not_in_ends_the_delivery_and_the_caller_is_told_how_to_mend_it(told):
+    told.channel = told.slack.elsewhere
+    await told.deliver_all(closed(scenarios.tie()))
+    [failed] = await told.events(EventType.DELIVERY_FAILED)
+    assert failed.data == {"message": "root", "error": "not_in_channel", "final": True}
+    [(ref, why)] = told.undeliverable
+    assert ref == told.ref.id
+    assert "/invite" in why
+    assert told.posted() == []
+    assert (await told.state()).undeliverable == "not_in_channel"
+    assert len(told.slack.called("chat.postMessage")) == 1
+
+
+async def test_a_new_round_is_a_reason_to_try_a_failed_thread_again(told):
+    story = scenarios.tie()
+    told.channel = told.slack.elsewhere
+    await told.open(story)
+    async with told.delivering() as task:
+        await told.tell(story)
+        await told.slack.wait_for(lambda: told.undeliverable)
+        told.slack.channels[told.channel].members.add(told.slack.bot_user)
+        story.begin().finish("dns-lookup", seen("dns-lookup", "x", Status.OK, "resolved", "The name resolves."))
+        await told.tell(story.conclude().close())
+        async with asyncio.timeout(20):
+            await task
+    await told.shows_everything()
+    assert len(told.undeliverable) == 1
+
+
+async def test_an_archived_channel_ends_the_delivery_in_the_middle(told):
+    story = scenarios.waiting()
+    await told.open(story)
+    async with told.delivering() as task:
+        await told.tell(story)
+        await told.slack.wait_for(lambda: "root" in told.keys())
+        told.slack.archive(told.channel)
+        await told.tell(closed(story))
+        async with asyncio.timeout(20):
+            await task
+    assert [why for _, why in told.undeliverable] == ["The channel is archived."]
+
+
+async def test_a_revoked_token_ends_the_delivery(told):
+    told.slack.break_token(told.slack.bot_token)
+    await told.deliver_all(closed(scenarios.tie()))
+    assert "revoked" in told.undeliverable[0][1]
+
+
+async def test_many_findings_at_once_stay_within_the_edit_budget_and_the_last_state_is_shown(told):
+    story = Story().begin()
+    await told.open(story)
+    async with told.delivering() as task:
+        await told.tell(story)
+        await told.slack.wait_for(lambda: "root" in told.keys())
+        for number in range(30):
+            finding = seen("tcp-connect", f"10.0.0.{number}", Status.OK, "connected", "The port accepts connections.")
+            await told.tell(story.finish("tcp-connect", finding))
+            await asyncio.sleep(2 * SCALE / 30)
+        await told.slack.wait_for(lambda: "ok" in told.posted()[0].text or told.slack.called("chat.update"))
+        calls = told.slack.called("chat.update")
+        assert len(calls) <= 3
+        assert all(later.at - earlier.at >= 0.9 * TIMING.edit_interval_s for earlier, later in pairwise(calls))
+        await told.tell(closed(story))
+        async with asyncio.timeout(20):
+            await task
+    await told.shows_everything()
+
+
+async def test_the_verdict_overtakes_replies_that_wait_for_a_slot(told):
+    told.timing = Timing(post_interval_s=0.5, post_burst=2)
+    plans = [StepPlan(id=f"extra-{number}", title=f"Part {number} is well", playbook="p", probe="p") for number in range(6)]
+    story = Story().begin(*plans)
+    await told.open(story)
+    async with told.delivering() as task:
+        for number in range(6):
+            finding = seen(f"extra-{number}", "x", Status.PROBLEM, "bad", f"Part {number} is bad.")
+            story.finish(f"extra-{number}", finding)
+        await told.tell(story)
+        await told.slack.wait_for(lambda: len(told.keys()) >= 3)
+        waiting = 3
+        story.diagnose(scenarios.tie().state.diagnosis)
+        await told.tell(closed(story))
+        async with asyncio.timeout(20):
+            await task
+    assert told.keys().index("verdict/1") <= waiting + 1
+    behind = told.keys()[told.keys().index("verdict/1") :]
+    assert len([key for key in behind if key.startswith("problem/")]) >= 2
+    await told.shows_everything()
+
+
+async def test_the_verdict_is_in_the_root_although_posting_is_stuck(told):
+    told.slack.fail("chat.postMessage", "429", times=100, when=of("steps/1"), retry_after=1)
+    told.slack.fail("chat.postMessage", "429", times=100, when=of("verdict/1"), retry_after=1)
+    story = scenarios.tie()
+    await told.open(Story())
+    async with told.delivering():
+        await told.slack.wait_for(lambda: told.keys() == ["root"])
+        await told.tell(story)
+        await told.slack.wait_for(lambda: "The API server is not running" in told.posted()[0].text)
+        assert told.keys() == ["root"]
+
+
+async def test_a_successor_finds_what_its_predecessor_posted_and_did_not_note(told):
+    told.slack.fail("chat.postMessage", "slow_after", when=of("steps/1"), delay=1.0)
+    story = closed(scenarios.tie())
+    await told.open(story)
+    await told.tell(story)
+    async with told.delivering():
+        await told.slack.wait_for(lambda: "steps/1" in told.keys())
+    assert "steps/1" in (await told.state()).planned
+    await told.store.release(told.lease)
+    await told.own("bot-2")
+    async with asyncio.timeout(20):
+        await told.delivery().deliver(told.lease)
+    await told.shows_everything()
+
+
+@pytest.mark.parametrize("key", ["root", "steps/1"])
+async def test_a_successor_posts_what_its_predecessor_only_planned(told, key):
+    story = closed(scenarios.tie())
+    await told.open(story)
+    await told.tell(story)
+    planned = Event(
+        id=f"delivery-planned/{key}",
+        type=EventType.DELIVERY_PLANNED,
+        round=1,
+        epoch=told.lease.epoch,
+        at=CLOCK.now(),
+        by="bot-1",
+        data=DeliveryPlanned(message=key).model_dump(mode="json"),
+    )
+    await told.store.append(told.ref, [planned], lease=told.lease)
+    await told.store.release(told.lease)
+    await told.own("bot-2")
+    async with asyncio.timeout(20):
+        await told.delivery().deliver(told.lease)
+    await told.shows_everything()
+
+
+async def test_whoever_lost_the_lease_stops_at_once(told):
+    story = scenarios.tie()
+    await told.open(story)
+    await told.tell(story)
+    await told.store.release(told.lease)
+    old = told.lease
+    await told.own("bot-2")
+    told.lease = old
+    with pytest.raises(LeaseLost):
+        async with asyncio.timeout(20):
+            await told.delivery().deliver(old)
+    assert told.keys() == []
+
+
+async def test_a_root_that_a_person_deletes_is_stood_in_for_in_its_thread(told):
+    story = Story()
+    await told.open(story)
+    async with told.delivering() as task:
+        await told.slack.wait_for(lambda: "steps/1" in told.keys())
+        told.slack.erase(told.channel, told.posted()[0].ts)
+        await told.tell(closed(story.begin()))
+        async with asyncio.timeout(20):
+            await task
+    assert told.undeliverable == []
+    status = told.posted()[told.keys().index("status")]
+    assert status.thread_ts == told.posted()[told.keys().index("steps/1")].thread_ts
+    assert status.text.startswith("API server of lab")
+    told.slack.assert_clean()
+
+
+async def test_a_thread_that_is_gone_altogether_is_begun_anew(told):
+    held = told.slack.fail("chat.postMessage", "429", times=1000, when=of("steps/1"))
+    story = Story()
+    await told.open(story)
+    async with told.delivering() as task:
+        await told.slack.wait_for(lambda: held.fired and told.keys() == ["root"])
+        told.slack.erase(told.channel, told.posted()[0].ts)
+        held.times = 0
+        await told.tell(closed(story.begin()))
+        async with asyncio.timeout(20):
+            await task
+    assert told.undeliverable == []
+    await told.shows_everything()
+    root = told.posted()[told.keys().index("root")]
+    assert (await told.state()).messages["root"].ts == root.ts
+
+
+async def test_an_edit_that_slack_refuses_for_good_does_not_stop_the_others(told):
+    story = Story().begin()
+    await told.open(story)
+    async with told.delivering() as task:
+        await told.tell(story.finish("dns-lookup", seen("dns-lookup", "x", Status.OK, "resolved", "The name resolves.")))
+        await told.slack.wait_for(lambda: "steps/1" in told.keys())
+        told.slack.fail(
+            "chat.update", "error", error="edit_window_closed", times=1, when=lambda args: args["ts"] != told.posted()[0].ts
+        )
+        story.finish("tcp-connect", seen("tcp-connect", "x", Status.OK, "connected", "The port accepts connections."))
+        await told.tell(closed(story))
+        async with asyncio.timeout(20):
+            await task
+    assert told.undeliverable == []
+    told.slack.assert_clean()
+
+
+async def test_slack_that_is_away_gets_everything_when_it_is_back(told, slack):
+    story = closed(scenarios.tie())
+    fault = slack.fail("*", "reset_before", times=10_000)
+    await told.open(story)
+    await told.tell(story)
+    async with told.delivering() as task:
+        await slack.wait_for(lambda: fault.fired > 5)
+        fault.times = 0
+        async with asyncio.timeout(30):
+            await task
+    await told.shows_everything()
+
+
+async def test_an_investigation_without_a_thread_waits_for_its_end_and_says_nothing(told):
+    story = Story()
+    opened = story.events[0]
+    await told.store.open(
+        opened.model_copy(update={"at": CLOCK.now()}),
+        Event(id="j", type=EventType.TRIGGER_JOINED, round=0, at=CLOCK.now(), by="x", data={"kind": "command-line", "who": "x"}),
+        ref=told.ref,
+    )
+    await told.own("bot-1")
+    told._written = 1
+    async with told.delivering() as task:
+        await told.tell(closed(story.begin()))
+        async with asyncio.timeout(10):
+            await task
+    assert told.slack.calls == []
+
+
+async def test_a_defect_in_drawing_ends_what_is_shown_and_not_the_investigation(told):
+    def broken(investigation, *, now):
+        raise KeyError("verdict")
+
+    story = closed(scenarios.tie())
+    await told.open(story)
+    await told.tell(story)
+    async with asyncio.timeout(10):
+        await told.delivery(render=broken).deliver(told.lease)
+    assert "defect" in told.undeliverable[0][1]
+
+
+async def test_two_investigations_in_one_channel_share_its_pace(told, store, client, slack):
+    second = Told(store, client, slack, slack.incidents)
+    second.ref = second.ref.model_copy(update={"cluster": "other"})
+    shared = told.delivery()
+    for one in (told, second):
+        story = closed(scenarios.tie())
+        await one.open(story)
+        await one.tell(story)
+    async with asyncio.timeout(30):
+        await asyncio.gather(shared.deliver(told.lease), shared.deliver(second.lease))
+    assert not [call for call in slack.called("chat.postMessage") if call.status == 429]
+    assert len(slack.roots(slack.incidents)) == 2
+    slack.assert_clean()
+
+
+async def test_a_thread_that_exists_already_gets_the_status_as_its_first_reply(told, slack):
+    alert = slack.alert(slack.incidents, "API server is down")
+    story = closed(scenarios.tie())
+    opened = story.events[0]
+    thread = Thread(channel=slack.incidents, root_ts=alert.ts)
+    story.events[0] = opened.model_copy(update={"data": {**opened.data, "thread": thread.model_dump()}})
+    await told.store.open(
+        told._now(story.events[0]),
+        Event(id="j", type=EventType.TRIGGER_JOINED, round=0, at=CLOCK.now(), by="x", data={"kind": "alert", "who": "x"}),
+        ref=told.ref,
+    )
+    await told.own("bot-1")
+    told._written = 1
+    await told.tell(story)
+    slack.fail("chat.postMessage", "reset_after", when=of("root"))
+    async with asyncio.timeout(20):
+        await told.delivery().deliver(told.lease)
+    replies = slack.thread(slack.incidents, alert.ts)[1:]
+    assert replies[0].metadata["event_payload"]["message"] == "root"
+    assert len({reply.metadata["event_payload"]["message"] for reply in replies}) == len(replies)
+    slack.assert_clean()
