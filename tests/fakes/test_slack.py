@@ -390,6 +390,8 @@ async def test_a_fault_after_the_deed_stays_armed_on_a_refused_call(slack: FakeS
     with pytest.raises(SlackApiError) as caught:
         await client.chat_postMessage(channel=slack.incidents, text="root")
     assert caught.value.response.headers["Retry-After"] == "7"
+    refused = client.chat_postMessage(channel=slack.elsewhere, text="root")
+    assert await refusal(refused) == "not_in_channel"
     assert armed.fired == 0
     with pytest.raises(SlackApiError):
         await client.chat_postMessage(channel=slack.incidents, text="root")
@@ -463,6 +465,6 @@ async def test_waiting_for_what_never_comes_says_what_it_was(slack: FakeSlack) -
         await slack.wait_for(lambda: None, timeout=0.05, what="the verdict")
 
 
-def test_everything_a_test_may_use_is_in_the_interface() -> None:
-    public = {name for name in dir(FakeSlack()) if not name.startswith("_")}
+def test_everything_a_test_may_use_is_in_the_interface(slack: FakeSlack) -> None:
+    public = {name for name in dir(slack) if not name.startswith("_")}
     assert {name for name in public if not re.search(rf"\b{name}\b", fake.__doc__ or "")} == set()

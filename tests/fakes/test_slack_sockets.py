@@ -225,6 +225,15 @@ async def test_an_event_nobody_listens_to_is_sent_four_times() -> None:
     assert len({attempt.envelope_id for attempt in delivery.attempts}) == 4
 
 
+async def test_an_event_that_comes_again_says_so() -> None:
+    async with FakeSlack(timing=Timing(ack_deadline=0.05, event_retries=(0.0, 0.02, 0.05))) as slack, bare(slack) as socket:
+        slack.say(slack.ann, slack.incidents, "hello")
+        sent = [await socket.receive_json() for _ in range(4)]
+    tries = [(envelope["retry_attempt"], envelope["retry_reason"]) for envelope in sent]
+    assert tries == [(0, ""), (1, "timeout"), (2, "timeout"), (3, "timeout")]
+    assert len({envelope["payload"]["event_id"] for envelope in sent}) == 1
+
+
 async def test_a_command_without_a_socket_fails_at_once(slack: FakeSlack) -> None:
     ack = await slack.slash(slack.ann, slack.incidents)
     assert (ack.error, ack.latency, ack.delivery.attempts) == ("dispatch_failed", None, [])
