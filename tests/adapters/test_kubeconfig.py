@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.kubeconfig import FileDirectory, from_kubeconfig, resolve
+from bot.adapters.kubeconfig.access import FileDirectory, from_kubeconfig, resolve
 from bot.adapters.kubeconfig.credentials import FileCredentials, claims
 from bot.adapters.kubeconfig.files import ExecPlugin, Pem, User
 from bot.adapters.kubeconfig.plugin import ExecCredential, parse_credential, run_plugin
