@@ -47,9 +47,11 @@ _SYNTAX = (
     ),
     ("cannot start any token", ("text cannot start with this character", "quote the text")),
     ("expected ',' or", ("this does not fit inside the brackets", "quote text that contains { } [ ] or ','")),
+    ("expected node content", ("a value is missing here, or a bracket is not closed", "")),
+    ("expected the node content", ("a value is missing here, or a bracket is not closed", "")),
     ("unexpected end of stream", ("a quote is not closed", "")),
 )
-"""The parser's commonest words for a mistake, and ours."""
+"""The parser's commonest words for a mistake (with and without libyaml), and ours."""
 _STR_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
 

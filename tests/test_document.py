@@ -108,7 +108,7 @@ def test_every_repeated_key_is_reported_and_the_first_one_counts() -> None:
     ("text", "said"),
     [
         ("a:\n\tb: 1\n", "f.yaml:2:1: a tab cannot indent a line\n     b: 1\n    ^\n  indent with spaces"),
-        ("a: [1,\nb: }", "f.yaml:2:4: this is not YAML: did not find expected node content\n    b: }\n       ^"),
+        ("a: [1,\nb: }", "f.yaml:2:4: a value is missing here, or a bracket is not closed\n    b: }\n       ^"),
         ("a: &x [*x]", "f.yaml:1:8: the alias *x contains itself\n    a: &x [*x]\n           ^"),
         ("b: &one 1\na: *on", "f.yaml:2:4: the alias *on is not defined above\n    a: *on\n       ^\n  did you mean 'one'?"),
         ("? [a]\n: b", "f.yaml:1:3: a key must be a plain word\n    ? [a]\n      ^"),
@@ -171,7 +171,7 @@ def test_a_private_documents_lines_and_values_are_in_no_message() -> None:
     said = message("sekret: 0123\nsekret2: {", private=True)
     assert said == (
         "f.yaml:1:9: the number starts with a zero, which some readers take for an octal number\n"
-        "f.yaml:2:11: this is not YAML: did not find expected node content"
+        "f.yaml:2:11: a value is missing here, or a bracket is not closed"
     )
 
 
