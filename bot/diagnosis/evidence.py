@@ -148,7 +148,7 @@ def _why(line: EvidenceLine, findings: Sequence[Finding], place: str | None) -> 
     if looked:
         return None
     where = f" from {place}" if place else ""
-    return f"Whether this is so: {_lower(line.says)} (no result of {line.probe}{where})"
+    return f"Not looked at{where}: {_lower(line.says).rstrip('.')} ({line.probe})"
 
 
 def _why_of_change(line: EvidenceLine, correlations: Sequence[Correlation]) -> str | None:

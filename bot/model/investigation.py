@@ -105,6 +105,11 @@ class Investigation(Value):
         return tuple(unique.values())
 
     @property
+    def server_url(self) -> str:
+        """The server as the cluster's files gave it last; until they were read, as it was asked for."""
+        return self.server or self.opened.cluster.target.url
+
+    @property
     def is_healthy(self) -> bool:
         return self.diagnosis is not None and self.diagnosis.verdict is Verdict.HEALTHY
 

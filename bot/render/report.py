@@ -44,7 +44,7 @@ def report(investigation: Investigation) -> form.Report:
         schema="apidown/v1",
         investigation=investigation.ref.id,
         cluster=investigation.ref.cluster,
-        server=investigation.opened.cluster.target.url,
+        server=investigation.server_url,
         round=story.round_number(investigation),
         state=story.phase(investigation).value,
         playbooks=_playbooks(investigation),

@@ -76,7 +76,7 @@ def summary(investigation: Investigation, now: datetime, *, paint: Paint = no_pa
 
 
 def _began(investigation: Investigation, paint: Paint) -> list[str]:
-    target = investigation.opened.cluster.target.url
+    target = investigation.server_url
     head = f"{investigation.ref.id}  {investigation.ref.cluster}  {target}"
     who, name = story.started_by(investigation)
     when = phrases.utc(investigation.round_started_at or investigation.opened_at)
@@ -98,7 +98,7 @@ def _title(investigation: Investigation, now: datetime, paint: Paint) -> str:
     head = f"API server investigation: {shorten(investigation.ref.cluster, 60)}"
     again = f"round {investigation.round}, " if investigation.round > 1 else ""
     about = [
-        *_wrap(f"{opened.cluster.target.url}, asked for by {name or who}, {phrases.utc(investigation.opened_at)}, read-only"),
+        *_wrap(f"{investigation.server_url}, asked for by {name or who}, {phrases.utc(investigation.opened_at)}, read-only"),
         *_wrap(f"{again}{_phase(investigation, now)}"),
     ]
     return "\n".join([rule, paint(head.ljust(WIDTH - len(investigation.ref.id)) + investigation.ref.id, "bold"), *about, rule])

@@ -30,12 +30,11 @@ _RESULT_EMOJI = {
 
 def steps(investigation: Investigation, shown: Sequence[Line]) -> Message:
     """``steps/<round>``: there from the first moment, and edited as unremarkable steps finish."""
-    target = investigation.opened.cluster.target
     known = len(story.addresses(investigation))
     probing = (
         f"probing {phrases.count(known, 'address', 'addresses')}" if known else "resolving its name and probing each address"
     )
-    began = fmt("Started: {}; {}", shorten(target.url, 200), probing)
+    began = fmt("Started: {}; {}", shorten(investigation.server_url, 200), probing)
     text = [began, *(_finished(line) for line in shown)]
     who = said_by(*story.started_by(investigation))
     at = date(investigation.round_started_at or investigation.opened_at)

@@ -160,7 +160,7 @@ def _where(investigation: Investigation) -> Iterator[Draft]:
         yield preformatted(drawn)
     elif not story.is_over(investigation):
         yield section(
-            fmt("Asking {}: name, TCP, TLS, HTTP and credentials, at each address.", investigation.opened.cluster.target.url)
+            fmt("Asking {}: name, TCP, TLS, HTTP and credentials, at each address.", investigation.server_url)
         )
 
 
@@ -202,7 +202,7 @@ def _unchecked_line(investigation: Investigation) -> Markup:
     items = story.unchecked(investigation)
     if not items:
         return Markup("")
-    shown = "; ".join(shorten(item.label or item.why, 80) for item in items[:4])
+    shown = "; ".join(shorten(item.label or item.why, 200) for item in items[:4])
     more = f" and {len(items) - 4} more, in the thread" if len(items) > 4 else ""
     return fmt("*Not checked:* {}{}", shown, more)
 
@@ -213,7 +213,7 @@ def _footer(investigation: Investigation) -> Markup:
         fmt("{}", investigation.ref.id),
         fmt("asked for by {}", person(*map(_bounded, story.started_by(investigation)))),
         date(investigation.opened_at),
-        fmt("{}", shorten(opened.cluster.target.url, 200)),
+        fmt("{}", shorten(investigation.server_url, 200)),
         Markup("read-only"),
     ]
     if investigation.round > 1:
