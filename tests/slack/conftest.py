@@ -125,14 +125,14 @@ class Told:
         """Everything of this investigation in the channel, oldest first."""
         return [message for message in self.slack.channels[self.channel].messages.values() if not message.deleted]
 
-    def keys(self) -> list[str]:
+    def shown(self) -> list[str]:
         return [message.metadata["event_payload"]["message"] for message in self.posted()]
 
     async def shows_everything(self) -> None:
         """The thread equals what the log says, each message once."""
         state = await self.state()
         wanted = {message.key: message for message in messages(state, now=CLOCK.now())}
-        assert sorted(self.keys()) == sorted(wanted)
+        assert sorted(self.shown()) == sorted(wanted)
         for message in self.posted():
             key = message.metadata["event_payload"]["message"]
             assert message.text == wanted[key].text, key

@@ -32,7 +32,7 @@ async def test_the_thread_shows_all_that_the_log_says_and_each_message_once(told
     await told.deliver_all(closed(scenarios.tie()))
     await told.shows_everything()
     root, *replies = told.posted()
-    assert told.keys()[0] == "root"
+    assert told.shown()[0] == "root"
     assert {reply.thread_ts for reply in replies} == {root.ts}
     assert [reply.broadcast for reply in replies].count(True) == 1
     assert root.metadata == {
@@ -44,7 +44,7 @@ async def test_the_thread_shows_all_that_the_log_says_and_each_message_once(told
 async def test_every_message_is_planned_before_it_is_posted_and_noted_after(told):
     await told.deliver_all(closed(scenarios.tie()))
     planned = [event.data["message"] for event in await told.events(EventType.DELIVERY_PLANNED)]
-    assert sorted(planned) == sorted(told.keys())
+    assert sorted(planned) == sorted(told.shown())
     state = await told.state()
     assert {item.ts for item in state.messages.values()} == {message.ts for message in told.posted()}
     assert state.planned == ()
@@ -80,13 +80,13 @@ async def test_a_burst_of_rate_limits_keeps_the_order_of_importance(told):
     await told.deliver_all(closed(scenarios.many_problems()))
     assert fault.fired == 4
     await told.shows_everything()
-    assert told.keys()[:3] == ["root", "verdict/1", "steps/1"]
+    assert told.shown()[:3] == ["root", "verdict/1", "steps/1"]
 
 
 async def test_blocks_that_slack_refuses_are_said_as_plain_text(told):
     told.slack.fail("chat.postMessage", "error", error="invalid_blocks", when=of("verdict/1"))
     await told.deliver_all(closed(scenarios.tie()))
-    verdict = told.posted()[told.keys().index("verdict/1")]
+    verdict = told.posted()[told.shown().index("verdict/1")]
     assert verdict.blocks == []
     assert "The API server is not running" in verdict.text
     told.slack.assert_clean()
@@ -95,8 +95,8 @@ async def test_blocks_that_slack_refuses_are_said_as_plain_text(told):
 async def test_a_reply_that_slack_never_takes_is_left_out_and_the_rest_is_shown(told):
     told.slack.fail("chat.postMessage", "error", error="invalid_blocks", times=9, when=of("steps/1"))
     await told.deliver_all(closed(scenarios.tie()))
-    assert "steps/1" not in told.keys()
-    assert "verdict/1" in told.keys()
+    assert "steps/1" not in told.shown()
+    assert "verdict/1" in told.shown()
     [failed] = await told.events(EventType.DELIVERY_FAILED)
     assert failed.data == {"message": "steps/1", "error": "invalid_blocks", "final": False}
 
@@ -135,7 +135,7 @@ async def test_an_archived_channel_ends_the_delivery_in_the_middle(told):
     await told.open(story)
     async with told.delivering() as task:
         await told.tell(story)
-        await told.slack.wait_for(lambda: "root" in told.keys())
+        await told.slack.wait_for(lambda: "root" in told.shown())
         told.slack.archive(told.channel)
         await told.tell(closed(story))
         async with asyncio.timeout(20):
@@ -154,7 +154,7 @@ async def test_many_findings_at_once_stay_within_the_edit_budget_and_the_last_st
     await told.open(story)
     async with told.delivering() as task:
         await told.tell(story)
-        await told.slack.wait_for(lambda: "root" in told.keys())
+        await told.slack.wait_for(lambda: "root" in told.shown())
         for number in range(30):
             finding = seen("tcp-connect", f"10.0.0.{number}", Status.OK, "connected", "The port accepts connections.")
             await told.tell(story.finish("tcp-connect", finding))
@@ -179,14 +179,14 @@ async def test_the_verdict_overtakes_replies_that_wait_for_a_slot(told):
             finding = seen(f"extra-{number}", "x", Status.PROBLEM, "bad", f"Part {number} is bad.")
             story.finish(f"extra-{number}", finding)
         await told.tell(story)
-        await told.slack.wait_for(lambda: len(told.keys()) >= 3)
+        await told.slack.wait_for(lambda: len(told.shown()) >= 3)
         waiting = 3
         story.diagnose(scenarios.tie().state.diagnosis)
         await told.tell(closed(story))
         async with asyncio.timeout(20):
             await task
-    assert told.keys().index("verdict/1") <= waiting + 1
-    behind = told.keys()[told.keys().index("verdict/1") :]
+    assert told.shown().index("verdict/1") <= waiting + 1
+    behind = told.shown()[told.shown().index("verdict/1") :]
     assert len([key for key in behind if key.startswith("problem/")]) >= 2
     await told.shows_everything()
 
@@ -197,10 +197,10 @@ async def test_the_verdict_is_in_the_root_although_posting_is_stuck(told):
     story = scenarios.tie()
     await told.open(Story())
     async with told.delivering():
-        await told.slack.wait_for(lambda: told.keys() == ["root"])
+        await told.slack.wait_for(lambda: told.shown() == ["root"])
         await told.tell(story)
         await told.slack.wait_for(lambda: "The API server is not running" in told.posted()[0].text)
-        assert told.keys() == ["root"]
+        assert told.shown() == ["root"]
 
 
 async def test_a_successor_finds_what_its_predecessor_posted_and_did_not_note(told):
@@ -209,7 +209,7 @@ async def test_a_successor_finds_what_its_predecessor_posted_and_did_not_note(to
     await told.open(story)
     await told.tell(story)
     async with told.delivering():
-        await told.slack.wait_for(lambda: "steps/1" in told.keys())
+        await told.slack.wait_for(lambda: "steps/1" in told.shown())
     assert "steps/1" in (await told.state()).planned
     await told.store.release(told.lease)
     await told.own("bot-2")
@@ -251,21 +251,21 @@ async def test_whoever_lost_the_lease_stops_at_once(told):
     with pytest.raises(LeaseLost):
         async with asyncio.timeout(20):
             await told.delivery().deliver(old)
-    assert told.keys() == []
+    assert told.shown() == []
 
 
 async def test_a_root_that_a_person_deletes_is_stood_in_for_in_its_thread(told):
     story = Story()
     await told.open(story)
     async with told.delivering() as task:
-        await told.slack.wait_for(lambda: "steps/1" in told.keys())
+        await told.slack.wait_for(lambda: "steps/1" in told.shown())
         told.slack.erase(told.channel, told.posted()[0].ts)
         await told.tell(closed(story.begin()))
         async with asyncio.timeout(20):
             await task
     assert told.undeliverable == []
-    status = told.posted()[told.keys().index("status")]
-    assert status.thread_ts == told.posted()[told.keys().index("steps/1")].thread_ts
+    status = told.posted()[told.shown().index("status")]
+    assert status.thread_ts == told.posted()[told.shown().index("steps/1")].thread_ts
     assert status.text.startswith("API server of lab")
     told.slack.assert_clean()
 
@@ -275,7 +275,7 @@ async def test_a_thread_that_is_gone_altogether_is_begun_anew(told):
     story = Story()
     await told.open(story)
     async with told.delivering() as task:
-        await told.slack.wait_for(lambda: held.fired and told.keys() == ["root"])
+        await told.slack.wait_for(lambda: held.fired and told.shown() == ["root"])
         told.slack.erase(told.channel, told.posted()[0].ts)
         held.times = 0
         await told.tell(closed(story.begin()))
@@ -283,7 +283,7 @@ async def test_a_thread_that_is_gone_altogether_is_begun_anew(told):
             await task
     assert told.undeliverable == []
     await told.shows_everything()
-    root = told.posted()[told.keys().index("root")]
+    root = told.posted()[told.shown().index("root")]
     assert (await told.state()).messages["root"].ts == root.ts
 
 
@@ -292,7 +292,7 @@ async def test_an_edit_that_slack_refuses_for_good_does_not_stop_the_others(told
     await told.open(story)
     async with told.delivering() as task:
         await told.tell(story.finish("dns-lookup", seen("dns-lookup", "x", Status.OK, "resolved", "The name resolves.")))
-        await told.slack.wait_for(lambda: "steps/1" in told.keys())
+        await told.slack.wait_for(lambda: "steps/1" in told.shown())
         told.slack.fail(
             "chat.update", "error", error="edit_window_closed", times=1, when=lambda args: args["ts"] != told.posted()[0].ts
         )
