@@ -38,9 +38,10 @@ def shorten(text: str, limit: int) -> str:
     line = one_line(text)
     if len(line) <= limit:
         return line
-    note = f" … ({len(line) - limit:,} more characters)"
-    kept = max(limit - len(note), 1)
-    return line[:kept].rstrip() + f" … ({len(line) - kept:,} more characters)"[:limit]
+    # The longest that the note can be: more is left out than the limit says, because the note itself takes room.
+    longest = f" … ({len(line):,} more characters)"
+    kept = max(limit - len(longest), 1)
+    return line[:kept].rstrip() + f" … ({len(line) - kept:,} more characters)"[: limit - 1]
 
 
 def _visible(character: str) -> str:

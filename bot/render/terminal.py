@@ -92,7 +92,6 @@ def _step_finished(step: str, investigation: Investigation, paint: Paint) -> lis
 
 
 def _title(investigation: Investigation, now: datetime, paint: Paint) -> str:
-    opened = investigation.opened
     who, name = story.started_by(investigation)
     rule = "─" * WIDTH
     head = f"API server investigation: {shorten(investigation.ref.cluster, 60)}"

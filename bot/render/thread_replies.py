@@ -17,7 +17,7 @@ from bot.render.evidence import finding_lines
 from bot.render.slack_message import message
 from bot.render.slack_text import Markup, context, date, fmt, lines, preformatted, section
 from bot.render.story import Line
-from bot.render.thread_root import STATUS_EMOJI, said_by, step_line
+from bot.render.thread_root import STATUS_EMOJI, step_line
 
 _SUBJECTS = 8
 _RESULT_EMOJI = {
@@ -36,10 +36,9 @@ def steps(investigation: Investigation, shown: Sequence[Line]) -> Message:
     )
     began = fmt("Started: {}; {}", shorten(investigation.server_url, 200), probing)
     text = [began, *(_finished(line) for line in shown)]
-    who = said_by(*story.started_by(investigation))
     at = date(investigation.round_started_at or investigation.opened_at)
     spoken = fmt("{}. {}", began, f"{phrases.count(len(shown), 'step')} unremarkable so far" if shown else "Nothing finished yet")
-    drafts = [section(lines(text)), context(fmt("{} | asked for by {}", at, shorten(who, 80) if who else "nobody known"))]
+    drafts = [section(lines(text)), context(at)]
     return message(f"steps/{story.round_number(investigation)}", spoken, drafts, events=_events(investigation, shown))
 
 

@@ -159,9 +159,7 @@ def _where(investigation: Investigation) -> Iterator[Draft]:
     if drawn:
         yield preformatted(drawn)
     elif not story.is_over(investigation):
-        yield section(
-            fmt("Asking {}: name, TCP, TLS, HTTP and credentials, at each address.", investigation.server_url)
-        )
+        yield section(fmt("Asking {}: name, TCP, TLS, HTTP and credentials, at each address.", investigation.server_url))
 
 
 def _verdict(investigation: Investigation) -> Iterator[Draft]:
@@ -208,7 +206,6 @@ def _unchecked_line(investigation: Investigation) -> Markup:
 
 
 def _footer(investigation: Investigation) -> Markup:
-    opened = investigation.opened
     parts = [
         fmt("{}", investigation.ref.id),
         fmt("asked for by {}", person(*map(_bounded, story.started_by(investigation)))),

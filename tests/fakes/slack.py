@@ -17,11 +17,12 @@ a broadcast mention, a reply to a reply, a text-only post that Slack splits, an 
         slack.assert_clean()
 
 **Construction.** ``FakeSlack(*, time_scale=1.0, timing=Timing(), post_burst=5, tier_burst=1.0, max_connections=10,
-scopes=BOT_SCOPES, echo=True)``. Every duration of ``Timing`` is in Slack's seconds and is multiplied by ``time_scale``:
+scopes=BOT_SCOPES, echo=True, listener=None)``. Every duration of ``Timing`` is in Slack's seconds, times ``time_scale``:
 ``ack_deadline`` 3, ``event_retries`` (0, 60, 300), ``trigger_ttl`` 3, ``ticket_ttl`` 30, ``response_url_ttl`` 1800,
 ``rate_window`` 60, ``post_interval`` 1 (a post a channel), ``file_ready`` 0.2, ``edit_window`` None. ``Retry-After`` is in
 whole real seconds, at least 1. ``post_burst`` is the size of a channel's bucket, ``tier_burst`` multiplies the calls a
-minute of every tier. ``echo`` sends the bot's own posts, edits and deletions back to it as events, as Slack does.
+minute of every tier. ``echo`` sends the bot's own posts, edits and deletions back to it as events. ``listener`` is a
+listening socket made elsewhere, in another network namespace for one.
 
 **Identities.** ``base_url`` (ends in ``/api/``), ``bot_token``, ``app_token``, ``team_id``, ``app_id``, ``bot_id``,
 ``bot_user``; users ``ann``, ``bob``; channels ``incidents`` (public; bot, ann and bob are in), ``elsewhere`` (public; the
@@ -86,6 +87,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import socket
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Self
@@ -167,11 +169,13 @@ class FakeSlack(People):
         max_connections: int = 10,
         scopes: Iterable[str] = BOT_SCOPES,
         echo: bool = True,
+        listener: socket.socket | None = None,
     ) -> None:
         timing = timing or Timing()
         self.bot_token, self.app_token = "xoxb-fake-bot", "xapp-1-fake-app"
         self.team_id, self.app_id, self.bot_id, self.bot_user = TEAM, APP, BOT, BOT_USER
         self.echo = echo
+        self._listener = listener
         self.workspace = Workspace(timing=timing, time_scale=time_scale, scopes=set(scopes), emit=self._emit)
         self.workspace.after = self._after
         self.sockets = Sockets(self.workspace, max_connections=max_connections)
@@ -221,7 +225,8 @@ class FakeSlack(People):
             app.router.add_post(f"/{kind}/{{key}}", self.responses.handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        listener = self._listener or socket.create_server(("127.0.0.1", 0))
+        site = web.SockSite(self._runner, listener)
         await site.start()
         port = self._runner.addresses[0][1]
         self.base_url = self.workspace.base_url = f"http://127.0.0.1:{port}/api/"

@@ -53,6 +53,15 @@ class Process:
         self._process.wait(timeout=10)
         self._output.close()
 
+    def terminate(self) -> None:
+        """SIGTERM, and SIGKILL to what does not listen within ten seconds."""
+        self.signal(signal.SIGTERM)
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._output.close()
+
     def tail(self, lines: int = 15) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
