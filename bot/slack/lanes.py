@@ -130,6 +130,7 @@ class Lanes:
         elif result.kind is Kind.RETRY_AFTER:
             self._pace.hold_posts(self._channel, self._posting.next(result))
         elif result.kind is Kind.AWAY:
+            log.warning("slack-away", investigation=str(self._ref), message=key, error=result.error)
             await self._posting.wait(result)
         elif result.kind is Kind.AMBIGUOUS:
             log.warning("slack-post-in-doubt", investigation=str(self._ref), message=key, error=result.error)

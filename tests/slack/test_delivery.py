@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from itertools import pairwise
 
 import pytest
+from structlog.testing import capture_logs
+from yarl import URL
 
 from bot.errors import LeaseLost
 from bot.model.events import DeliveryPlanned, Event, EventType, StepPlan, Thread
 from bot.model.finding import Status
+from bot.slack.client import SlackClient
 from bot.slack.pace import Timing
+from tests.ports import free_port
 from tests.render import scenarios
 from tests.render.builder import Story, seen
 from tests.slack.conftest import CLOCK, SCALE, TIMING, Told
@@ -314,6 +319,39 @@ async def test_slack_that_is_away_gets_everything_when_it_is_back(told, slack):
         fault.times = 0
         async with asyncio.timeout(30):
             await task
+    await told.shows_everything()
+
+
+@contextlib.asynccontextmanager
+async def forward(port, to):
+    """A way to the fake that begins to exist."""
+
+    async def pipe(reader, writer):
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def connected(reader, writer):
+        there = await asyncio.open_connection("127.0.0.1", to)
+        await asyncio.gather(pipe(reader, there[1]), pipe(there[0], writer), return_exceptions=True)
+
+    async with await asyncio.start_server(connected, "127.0.0.1", port) as server:
+        yield
+        server.close()
+
+
+async def test_slack_that_cannot_be_reached_is_posted_to_without_reading_back_when_it_can(told, slack):
+    port = free_port()
+    story = closed(scenarios.tie())
+    await told.open(story)
+    await told.tell(story)
+    away = SlackClient.open(slack.bot_token, base_url=f"http://127.0.0.1:{port}/api/")
+    with capture_logs() as logs:
+        async with away as told.client, told.delivering() as task:
+            await slack.wait_for(lambda: [entry for entry in logs if entry["event"] == "slack-away"])
+            async with forward(port, URL(slack.base_url).port), asyncio.timeout(20):
+                await task
+    assert not slack.called("conversations.history")
     await told.shows_everything()
 
 
