@@ -9,13 +9,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # uv is taken from PATH, else fetched into .tools: pip's --target works where the system's Python refuses other installs.
+# Where the machine has its own certificate store, that one is trusted: companies put their own authorities there.
+export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),1,0)
 UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 
 ASSETS_VERSION := 1.36.2
 ASSETS_HOME := $(or $(APIDOWN_ASSETS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/apidown/assets-$(ASSETS_VERSION))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix lock schema lab-assets coverage bench image clean
+.PHONY: help setup demo test check fix lock docs schema lab-assets image clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  \1\t/' | expand -t 16
@@ -56,8 +58,10 @@ lock:  ## write the hashed requirement locks anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
 	  --constraint requirements.lock --group dev pyproject.toml --output-file requirements-dev.lock
 
-schema: $(READY)  ## write the generated schemas anew
-	$(BIN)/python -m tests.write_schemas
+docs: $(READY)  ## write the documents' generated tables and the schemas anew
+	$(BIN)/python -m tests.write_docs
+
+schema: docs  ## the same
 
 lab-assets: $(ASSETS_HOME)/kube-apiserver $(ASSETS_HOME)/etcd  ## build kube-apiserver and etcd for the control-plane tests (needs Go)
 
