@@ -1,7 +1,8 @@
 """The command line. Every command imports what it needs when it runs: ``--help`` and completion answer at once.
 
-Exit status of ``investigate`` and ``demo``: 0 healthy, 1 a cause was named, 2 inconclusive. Wrong usage or configuration
-is 3 everywhere, and says on stderr where, what, the nearest right thing and what to run next.
+Exit status of ``investigate``: 0 healthy, 1 a cause was named, 2 inconclusive; of ``demo``: 0 when the verdict names the
+rehearsed fault, else 1. Wrong usage or configuration is 3 everywhere, and says on stderr where, what, the nearest right
+thing and what to run next.
 """
 
 from __future__ import annotations
@@ -159,23 +160,32 @@ async def _rehearse(scenario: Scenario, output: Output, settings: Settings) -> N
             access = replace(access, cluster=access.cluster.model_copy(update={"controls": (control,)}))
             if output is Output.TEXT:
                 print(f"Rehearsal {scenario.name}: {scenario.title}.\n")
-            await _investigate(core, access, output, text="", playbook=None, since=None)
+            state = await _investigate(core, access, output, text="", playbook=None, since=None)
+    named = state.diagnosis.causes[0].id if state.diagnosis and state.diagnosis.causes else "nothing"
+    if output is Output.TEXT:
+        right = "as it should" if named == scenario.cause else f"it should have been {scenario.cause}"
+        print(f"\nThe rehearsed fault: {scenario.title}. The verdict names {named} first, {right}.")
+    if named != scenario.cause:
+        raise typer.Exit(1)
 
 
 def _finish(
     core: Core, access: ClusterAccess, output: Output, *, text: str, playbook: str | None, since: datetime | None
 ) -> None:
-    _run(_investigate(core, access, output, text=text, playbook=playbook, since=since))
+    from bot.model.diagnosis import Verdict
+
+    state = _run(_investigate(core, access, output, text=text, playbook=playbook, since=since))
+    verdict = state.diagnosis.verdict if state.diagnosis else Verdict.INCONCLUSIVE
+    raise typer.Exit({Verdict.HEALTHY: 0, Verdict.CAUSE: 1, Verdict.INCONCLUSIVE: 2}[verdict])
 
 
 async def _investigate(
     core: Core, access: ClusterAccess, output: Output, *, text: str, playbook: str | None, since: datetime | None
-) -> NoReturn:
-    """Runs it, prints it, and exits with the verdict's status."""
+) -> Investigation:
+    """Runs it and prints it."""
     import getpass
 
     from bot.app import investigate_once
-    from bot.model.diagnosis import Verdict
     from bot.model.events import Trigger
     from bot.render import report, terminal
 
@@ -194,8 +204,7 @@ async def _investigate(
         print(report.as_markdown(state, core.clock.now()))
     else:
         print("\n" + terminal.summary(state, core.clock.now(), paint=paint))
-    verdict = state.diagnosis.verdict if state.diagnosis else Verdict.INCONCLUSIVE
-    raise typer.Exit({Verdict.HEALTHY: 0, Verdict.CAUSE: 1, Verdict.INCONCLUSIVE: 2}[verdict])
+    return state
 
 
 @playbooks_app.command("list")
