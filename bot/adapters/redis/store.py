@@ -59,6 +59,9 @@ def connect(url: str, *, lease_s: float = LEASE_S, patience_s: float = 4.0, name
         "protocol": 2,
         "client_name": name,
         "socket_connect_timeout": patience_s / 2,
+        # Time is kept around each call, not in the client: before Python 3.12 its wait_for can swallow a cancellation that
+        # arrives just as a command is sent, and who was cancelled would wait for ever.
+        "socket_timeout": None,
     }
     once = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
     never = Retry(NoBackoff(), 0, supported_errors=(RedisConnectionError,))
@@ -68,12 +71,9 @@ def connect(url: str, *, lease_s: float = LEASE_S, patience_s: float = 4.0, name
         retry=once,
         max_connections=_COMMANDS,
         timeout=patience_s,
-        socket_timeout=patience_s,
         health_check_interval=30,
     )
-    followers = ConnectionPool.from_url(
-        url, **common, retry=never, max_connections=_FOLLOWERS, socket_timeout=_BLOCK_S + patience_s
-    )
+    followers = ConnectionPool.from_url(url, **common, retry=never, max_connections=_FOLLOWERS)
     return RedisStore(commands, followers, place=place, lease_s=lease_s, patience_s=patience_s)
 
 
@@ -165,7 +165,8 @@ class RedisStore:
         pause = _FIRST_PAUSE_S
         while True:
             try:
-                page = _page(await self._followers.xread({key: position}, count=_PAGE, block=round(_BLOCK_S * 1000)))
+                async with asyncio.timeout(_BLOCK_S + self._patience_s):
+                    page = _page(await self._followers.xread({key: position}, count=_PAGE, block=round(_BLOCK_S * 1000)))
             except (RedisError, OSError) as error:
                 if failures.is_lasting(error):
                     raise failures.unavailable(error, self._place) from error
