@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bot.probes
-from bot.adapters.kubeconfig.access import FileDirectory
+from bot.adapters.kubeconfig.access import FileDirectory, with_known_servers
 from bot.adapters.kubernetes import KubernetesApi
 from bot.adapters.redis.store import RedisStore, connect
 from bot.adapters.valkey import embedded
@@ -149,7 +149,7 @@ async def serve(settings: Settings) -> None:
     from bot.web.health import serve_health
 
     bot_token, app_token = _tokens(settings)
-    config = Config.load(settings.config) if settings.config else Config.empty()
+    config = with_known_servers(Config.load(settings.config) if settings.config else Config.empty(), settings)
     core = build_core(secrets=settings.secrets(), playbooks=config.playbooks, commands=True)
     async with AsyncExitStack() as stack:
         url = settings.redis_url.get_secret_value() if settings.redis_url else None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.adapters.kubeconfig.access import from_kubeconfig, resolve
+from bot.adapters.kubeconfig.access import from_kubeconfig, resolve, with_known_servers
 from bot.config import Config
 from bot.errors import ApidownError, UsageError
 from bot.ports import ClusterAccess
@@ -35,7 +35,7 @@ class Wanted:
 def configuration(path: Path | None, settings: Settings) -> Config:
     """The configuration file that is named, else that of the settings, else none."""
     chosen = path or settings.config
-    return Config.load(chosen) if chosen else Config.empty()
+    return with_known_servers(Config.load(chosen), settings) if chosen else Config.empty()
 
 
 def access_to(wanted: Wanted, config: Config, settings: Settings) -> ClusterAccess:

@@ -49,12 +49,16 @@ from bot.model.target import Cluster, CredentialKind, Endpoint, Target
 
 
 class ClusterDefinition(Value):
-    """One configured cluster as the file says: where its target and credentials are, not what they are."""
+    """One configured cluster as the file says: where its target and credentials are, not what they are.
+
+    ``known_server`` is the URL that its kubeconfig gave when it was last read: what people paste is compared with it.
+    """
 
     name: str
     kubeconfig: Path | None = None
     context: str | None = None
     server: str | None = None
+    known_server: str | None = None
     ca_file: Path | None = None
     ca_pem: str | None = None
     token_file: Path | None = None
@@ -73,7 +77,8 @@ class ClusterDefinition(Value):
         """The cluster with what its files said. Without a target: as far as this file alone knows it, which for a
         kubeconfig is no host at all (an empty one)."""
         place = f"kubeconfig:{self.context or 'current-context'}" if self.kubeconfig else "in-cluster"
-        known = Target.from_url(self.server, server_name=self.tls_server_name, proxy_url=self.proxy_url) if self.server else None
+        server = self.server or self.known_server
+        known = Target.from_url(server, server_name=self.tls_server_name, proxy_url=self.proxy_url) if server else None
         return Cluster(
             name=self.name,
             target=target or known or Target(url=place, scheme="https", host="", port=0, server_name=""),

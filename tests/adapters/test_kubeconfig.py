@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.kubeconfig.access import FileDirectory, from_kubeconfig, resolve
+from bot.adapters.kubeconfig.access import FileDirectory, from_kubeconfig, resolve, with_known_servers
 from bot.adapters.kubeconfig.credentials import FileCredentials, claims
 from bot.adapters.kubeconfig.files import ExecPlugin, Pem, User
 from bot.adapters.kubeconfig.plugin import ExecCredential, parse_credential, run_plugin
@@ -28,6 +28,7 @@ from bot.config import ClusterDefinition, Config, ad_hoc
 from bot.errors import ApidownError, ConfigError, Unavailable
 from bot.model.target import CredentialKind
 from bot.ports import ClusterAccess
+from bot.recognise import cluster_meant
 from bot.settings import Settings
 from tests.pki import Authority
 
@@ -189,6 +190,27 @@ def test_a_ca_that_cannot_be_used_is_said(tmp_path: Path) -> None:
 
 
 # The definition and the directory -------------------------------------------------------------------------------------
+
+
+def test_without_the_ca_that_was_meant_no_credentials_are_sent(tmp_path: Path) -> None:
+    path = kubeconfig(tmp_path / "c", user={"token": "t0ken-of-prod"}, cluster={"certificate-authority": "gone.crt"})
+    access = resolve(ClusterDefinition(name="prod", kubeconfig=path), Settings())
+    assert access.credentials is None
+    assert access.cluster.credentials is CredentialKind.NONE
+    assert "no credentials are sent" in access.problems[0]
+
+
+def test_a_pasted_address_is_known_as_the_cluster_whose_kubeconfig_has_it(tmp_path: Path) -> None:
+    path = kubeconfig(tmp_path / "c", cluster={"server": "https://10.9.8.7:6443"})
+    clusters = {
+        "prod": ClusterDefinition(name="prod", kubeconfig=path),
+        "lost": ClusterDefinition(name="lost", kubeconfig=tmp_path / "missing"),
+    }
+    config = with_known_servers(Config(clusters=clusters), Settings())
+    words = "The connection to the server 10.9.8.7:6443 was refused - did you specify the right host or port?"
+    meant = cluster_meant(words.split(), config)
+    assert (meant.name, meant.configured, meant.target.url) == ("prod", True, "https://10.9.8.7:6443")
+    assert config.clusters["lost"].known_server is None
 
 
 def test_a_definition_with_a_server_needs_no_kubeconfig(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import base64
 import re
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from bot.adapters.kubeconfig.credentials import FileCredentials
 from bot.adapters.kubeconfig.files import Entry, Pem, User, read_entry
@@ -15,7 +17,7 @@ from bot.clock import Clock, SystemClock
 from bot.config import ClusterDefinition, Config
 from bot.errors import ConfigError, UsageError
 from bot.model.base import Json
-from bot.model.target import Cluster, Endpoint, Target
+from bot.model.target import Cluster, CredentialKind, Endpoint, Target
 from bot.ports import ClusterAccess
 from bot.settings import Settings
 
@@ -48,6 +50,22 @@ class FileDirectory:
                 raise
             place = f"{error.where}: " if error.where else ""
             return _as_known(cluster, f"The cluster's files cannot be used, so no credentials are: {place}{error.what}.")
+
+
+def with_known_servers(config: Config, settings: Settings) -> Config:
+    """The configuration with the server of every kubeconfig that can be read now, so that a pasted address is recognised as
+    the cluster it belongs to. A file that cannot be read leaves its cluster as it is: it is read again for each round."""
+    clusters = {name: _with_known_server(definition, settings) for name, definition in config.clusters.items()}
+    return replace(config, clusters=MappingProxyType(clusters))
+
+
+def _with_known_server(definition: ClusterDefinition, settings: Settings) -> ClusterDefinition:
+    if definition.server:
+        return definition
+    try:
+        return definition.model_copy(update={"known_server": resolve(definition, settings).cluster.target.url})
+    except (ConfigError, UsageError):
+        return definition
 
 
 def from_kubeconfig(
@@ -84,11 +102,13 @@ def _access(definition: ClusterDefinition, entry: Entry, settings: Settings, clo
     credentials = FileCredentials(
         entry.user, clock=clock or SystemClock(), environment=settings.child_environment(), cluster=info
     )
-    cluster = definition.cluster(target, credentials.kind)
+    # Without the authority that was meant, the system's would vouch for strangers: who they are can be looked at, but they
+    # get no credentials.
+    usable = entry.user != User() and (ca_pem is not None or not entry.ca)
+    cluster = definition.cluster(target, credentials.kind if usable else CredentialKind.NONE)
     if definition.kubeconfig or entry.context:
         cluster = cluster.model_copy(update={"kubeconfig_context": entry.context or definition.context})
-    has_some = entry.user != User()
-    return ClusterAccess(cluster=cluster, credentials=credentials if has_some else None, problems=tuple(problems))
+    return ClusterAccess(cluster=cluster, credentials=credentials if usable else None, problems=tuple(problems))
 
 
 def _as_known(cluster: Cluster, problem: str) -> ClusterAccess:
@@ -131,7 +151,9 @@ def _ca(ca: Pem, problems: list[str]) -> str | None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else "it is no certificate"
         where = f" {ca.path}" if ca.path else ""
-        problems.append(f"The CA{where} cannot be used ({reason}); the system's trust store is used in its place.")
+        problems.append(
+            f"The CA{where} cannot be used ({reason}): the system's is used in its place, and no credentials are sent."
+        )
         return None
     return text
 
