@@ -7,19 +7,29 @@ on. Intake (cancel, re-run, a further trigger) arrives as events from any replic
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
+
 from bot.clock import Clock
+from bot.engine import endings
+from bot.engine.endings import Ending
 from bot.engine.journal import Journal
 from bot.engine.rounds import Round, RoundServices
-from bot.errors import ApidownError, LeaseLost, Unavailable
+from bot.errors import ApidownError, ConfigError, LeaseLost, Unavailable
 from bot.model.base import Value
 from bot.model.events import Closed, EventType
-from bot.model.investigation import Investigation, State, advance
+from bot.model.investigation import Investigation, State, advance, replay
 from bot.ports import Directory, Entry, Lease, Store
 from bot.redact import Redactor
+
+_log = structlog.get_logger(__name__)
+
+_RESUMED = "resumed"
+
+_ACCESS_S = 5.0
+"""How long a cluster's files may take to be read: they may lie on a network that is part of the outage."""
 
 WATCH = timedelta(minutes=15)
 """How long a concluded investigation stays open: a further trigger in this time is the same outage and a new round."""
@@ -69,9 +79,7 @@ class Owner:
         try:
             await self._until_closed(follower)
         finally:
-            follower.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ApidownError):
-                await follower
+            await stop(follower)
 
     def _fold(self, entry: Entry) -> None:
         self._state = advance(self._lease.ref, self._state, entry.event)
@@ -97,7 +105,7 @@ class Owner:
         if state.cancel_requested_by:
             return None
         if state.state is State.RUNNING:
-            return "trigger" if state.round == 0 else "resumed"
+            return "trigger" if state.round == 0 else _RESUMED
         return self._asked_again()
 
     def _asked_again(self) -> str | None:
@@ -115,7 +123,7 @@ class Owner:
 
     async def _run_round(self, reason: str, follower: asyncio.Task[None]) -> None:
         """One round, in a task of its own so that a cancel request ends it at once."""
-        predecessor = self._known if reason == "resumed" else None
+        predecessor = self._known if reason == _RESUMED else None
         if predecessor is None:
             self._journal.round = self._known.round + 1
         work = asyncio.create_task(self._round(reason, predecessor), name=f"{self._lease.ref}: round {self._journal.round}")
@@ -124,18 +132,46 @@ class Owner:
                 await self._next_change(follower, work)
             if work.done():
                 await work
-        except BaseExceptionGroup as group:
-            raise plainest(group) from group
         finally:
-            work.cancel()
-            with contextlib.suppress(asyncio.CancelledError, BaseExceptionGroup, ApidownError):
-                await work
+            await stop(work)
 
     async def _round(self, reason: str, predecessor: Investigation | None) -> None:
-        opened = self._known.opened
-        access = await self._services.directory.access(opened.cluster)
-        current = Round(self._services.rounds, journal=self._journal, opened=opened, access=access, predecessor=predecessor)
+        """The boundary around a round: whatever goes wrong in it, it is concluded, and nobody runs into the same again."""
+        began = self._services.clock.monotonic()
+        try:
+            ending = await self._look(reason, predecessor)
+        except Exception as error:
+            plain = plainest(error)
+            if isinstance(plain, LeaseLost | Unavailable):
+                raise plain from error
+            _log.error("round-failed", investigation=str(self._lease.ref), round=self._journal.round, exc_info=error)
+            ending = endings.defect(plain)
+        if ending is not None:
+            so_far = replay(self._lease.ref, [entry.event for entry in await self._services.store.read(self._lease.ref)])
+            took = self._services.clock.monotonic() - began
+            await endings.conclude(self._journal, so_far or self._known, ending, reason=reason, took_s=took)
+
+    async def _look(self, reason: str, predecessor: Investigation | None) -> Ending | None:
+        """Carries the round out; returns how it ends where there is nothing to look at."""
+        state = self._known
+        try:
+            async with asyncio.timeout(_ACCESS_S):
+                access = await self._services.directory.access(state.opened.cluster)
+        except ApidownError as error:
+            return endings.unreadable(error)
+        except TimeoutError:
+            where = f"cluster {state.ref.cluster}"
+            return endings.unreadable(ConfigError(f"its files cannot be read within {_ACCESS_S:.0f} s", where=where))
+        current = Round(
+            self._services.rounds,
+            journal=self._journal,
+            opened=state.opened,
+            access=access,
+            asked_at=state.opened_at,
+            predecessor=predecessor,
+        )
         await current.run(reason)
+        return None
 
     async def _next_change(self, follower: asyncio.Task[None], *others: asyncio.Task[None], within: float | None = None) -> None:
         """Until the log moved, one of the tasks ended or the time is over. The follower's failure is the owner's."""
@@ -151,7 +187,7 @@ class Owner:
     async def _watch(self, follower: asyncio.Task[None]) -> str | None:
         """After a round: closes what is over; otherwise waits for a reason to look again, which it returns."""
         await self._caught_up(follower)
-        until = self._services.clock.monotonic() + self._services.watch.total_seconds()
+        until = self._services.clock.monotonic() + self._left_to_watch()
         while True:
             state = self._known
             if state.cancel_requested_by:
@@ -164,6 +200,12 @@ class Owner:
                 return await self._close("completed", "")
             await self._next_change(follower, within=left)
 
+    def _left_to_watch(self) -> float:
+        """Seconds, from the conclusion and not from when this owner took over: owners may follow each other for ever."""
+        now = self._services.clock.now()
+        left = self._services.watch - (now - (self._known.concluded_at or now))
+        return min(max(left, timedelta(0)), self._services.watch).total_seconds()
+
     async def _caught_up(self, follower: asyncio.Task[None]) -> None:
         """Until our own conclusion came back through the log, so that what is decided next is decided on all of it."""
         while self._known.state is State.RUNNING and not self._known.cancel_requested_by:
@@ -173,15 +215,21 @@ class Owner:
         await self._journal.write(EventType.CLOSED, data=Closed(reason=reason, by=by))
 
 
-def plainest(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error that a group of tasks failed with, most telling first; a defect before anything expected."""
-    leaves = list(_leaves(group))
-    for kind in (LeaseLost, Unavailable):
-        found = next((leaf for leaf in leaves if isinstance(leaf, kind)), None)
-        if found is not None and all(isinstance(leaf, ApidownError | asyncio.CancelledError) for leaf in leaves):
-            return found
-    return leaves[0]
+async def stop(task: asyncio.Task[None]) -> None:
+    """Ends a task and waits for that. How it ended is of no interest any more, and is not reported by anybody else."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    return [leaf for item in group.exceptions for leaf in (_leaves(item) if isinstance(item, BaseExceptionGroup) else [item])]
+def plainest(error: BaseException) -> BaseException:
+    """The one error that a group of tasks failed with: a defect before anything expected, then the most telling."""
+    leaves = _leaves(error)
+    defects = [leaf for leaf in leaves if not isinstance(leaf, ApidownError | asyncio.CancelledError)]
+    expected = [leaf for kind in (LeaseLost, Unavailable) for leaf in leaves if isinstance(leaf, kind)]
+    return next(iter([*defects, *expected, *leaves]))
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    return [leaf for item in error.exceptions for leaf in _leaves(item)] if isinstance(error, BaseExceptionGroup) else [error]

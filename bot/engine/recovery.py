@@ -26,6 +26,10 @@ RENEW_EVERY_S = 3.0
 """How often an owner renews its lease, which lasts 10 s."""
 
 
+REST_AFTER_DEFECT_S = 60.0
+"""How long an investigation whose carrying failed is left alone here: each try writes into its log."""
+
+
 class NoDelivery:
     """The deliverer of an investigation without a thread."""
 
@@ -42,6 +46,7 @@ class CustodianServices:
     replica: str
     scan_every_s: float = SCAN_EVERY_S
     renew_every_s: float = RENEW_EVERY_S
+    rest_after_defect_s: float = REST_AFTER_DEFECT_S
 
     @property
     def store(self) -> Store:
@@ -55,6 +60,7 @@ class Custodian:
         self._services = services
         self._owned: set[Ref] = set()
         self._woken: asyncio.Queue[Ref] = asyncio.Queue()
+        self._next_scan = 0.0
 
     def wake(self, ref: Ref) -> None:
         """There may be work for this investigation now; without waiting for the next scan."""
@@ -73,12 +79,13 @@ class Custodian:
                         tasks.create_task(self._carry(ref), name=f"{ref}: carry")
 
     async def _candidates(self) -> list[Ref]:
-        """What was woken, at once; else, after a while, everything active. A store that is away is waited for."""
+        """What was woken, at once; else, when it is time, everything active. A store that is away is waited for."""
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._services.scan_every_s):
+            async with asyncio.timeout_at(self._next_scan):
                 return [await self._woken.get()]
         except TimeoutError:
-            pass
+            self._next_scan = loop.time() + self._services.scan_every_s
         try:
             return await self._services.store.active()
         except Unavailable as error:
@@ -97,36 +104,35 @@ class Custodian:
             _log.warning("store-unavailable", investigation=str(ref), error=str(error))
         except Exception:  # noqa: BLE001 - the boundary around an investigation
             _log.exception("investigation-failed", investigation=str(ref))
+            await asyncio.sleep(self._services.rest_after_defect_s)
         finally:
             self._owned.discard(ref)
 
     async def _own(self, lease: Lease) -> None:
-        renewing = asyncio.create_task(self._renew(lease), name=f"{lease.ref}: renew")
-        work = asyncio.create_task(self._work(lease), name=f"{lease.ref}: work")
+        """Works while the lease is kept; gives it back at the end, however it ends."""
         try:
-            await asyncio.wait({renewing, work}, return_when=asyncio.FIRST_COMPLETED)
-            if renewing.done() and not work.done():
-                await renewing
-            await work
+            async with asyncio.TaskGroup() as tasks:
+                renewing = tasks.create_task(self._renew(lease), name=f"{lease.ref}: renew")
+                await self._work(lease)
+                renewing.cancel()
+        except BaseExceptionGroup as group:
+            raise plainest(group) from group
         finally:
-            for task in (work, renewing):
-                task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({work, renewing})
             with contextlib.suppress(ApidownError):
                 await self._services.store.release(lease)
 
     async def _work(self, lease: Lease) -> None:
         """The rounds and the thread side by side; when both are done the cluster is free for its next investigation."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(Owner(self._services.owner, lease).run(), name=f"{lease.ref}: own")
-                tasks.create_task(self._services.deliverer.deliver(lease), name=f"{lease.ref}: deliver")
-        except BaseExceptionGroup as group:
-            raise plainest(group) from group
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Owner(self._services.owner, lease).run(), name=f"{lease.ref}: own")
+            tasks.create_task(self._services.deliverer.deliver(lease), name=f"{lease.ref}: deliver")
         await self._services.store.settle(lease)
 
     async def _renew(self, lease: Lease) -> None:
+        """Until the lease is lost. While the store is away nobody else can take it, and whoever writes finds out by itself."""
         while True:
             await asyncio.sleep(self._services.renew_every_s)
-            await self._services.store.renew(lease)
+            try:
+                await self._services.store.renew(lease)
+            except Unavailable as error:
+                _log.warning("lease-not-renewed", investigation=str(lease.ref), error=str(error))

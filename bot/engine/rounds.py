@@ -1,7 +1,7 @@
 """One round: the ladder at once, the playbook that it selects, the diagnosis, and its revision when slower evidence is in.
 
-The order is fixed, the times are bounds: whatever is broken, a first verdict stands ``FIRST_VERDICT_S`` after the round
-began; what is still running then is listed in it, and revises it before ``ROUND_S``.
+The order is fixed, the times are bounds: whatever is broken, a first verdict stands within ten seconds; what is
+still running then is listed in it, and revises it within a minute.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.clock import Clock
 from bot.diagnosis.correlate import correlate
@@ -55,16 +56,30 @@ ROUND_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """The times of a round, in seconds from its beginning; ``settle_s`` from the end of the ladder."""
+
+    ladder_s: float = LADDER_S
+    first_verdict_s: float = FIRST_VERDICT_S
+    settle_s: float = SETTLE_S
+    round_s: float = ROUND_S
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoundServices:
     """What a round works with."""
 
     clock: Clock
     library: Library
     vantage_points: Sequence[VantagePoint]
+    bounds: Bounds = Bounds()
 
 
 class Round:
-    """Carries one round out and writes it into the journal; takes up a predecessor's round where its log ends."""
+    """Carries one round out and writes it into the journal; takes up a predecessor's round where its log ends.
+
+    ``asked_at`` is when the investigation was opened, which is the latest that its onset can be.
+    """
 
     def __init__(
         self,
@@ -73,10 +88,12 @@ class Round:
         journal: Journal,
         opened: Opened,
         access: ClusterAccess,
+        asked_at: datetime,
         predecessor: Investigation | None = None,
     ) -> None:
         self._services = services
         self._clock = services.clock
+        self._bounds = services.bounds
         self._library = services.library
         self._journal = journal
         self._opened = opened
@@ -84,15 +101,16 @@ class Round:
         self._predecessor = predecessor
         self._values = values_of(access.cluster)
         self._began = self._clock.monotonic()
-        self._asked_at = self._clock.now()
-        self._first_verdict_s: float | None = None
+        self._asked_at = asked_at
+        self._before_s = _seconds_before(predecessor, self._clock.now())
+        self._first_verdict_s = _first_verdict_s(predecessor)
         self._revision = 0 if predecessor is None or predecessor.diagnosis is None else predecessor.diagnosis.revision
 
     async def run(self, reason: str) -> None:
         """From ``round-started`` to ``concluded``."""
         always = self._library.always
         ladder = [plan for playbook in always for plan in plan_steps(playbook, self._values)]
-        looks = [look for playbook in always for look in plan_looks(playbook)]
+        looks = {step: looks for playbook in always for step, looks in plan_looks(playbook).items()}
         await self._journal.write(
             EventType.ROUND_STARTED, data=RoundStarted(reason=reason, server=self._access.cluster.target.url, steps=tuple(ladder))
         )
@@ -105,16 +123,16 @@ class Round:
                 tasks=tasks,
                 predecessor=self._predecessor.steps if self._predecessor else (),
             )
-            runner.start(ladder, looks, deadline=self._began + LADDER_S)
+            runner.start(ladder, looks, deadline=self._began + self._bounds.ladder_s)
             playbook = await self._climb(runner)
-            soon = self._clock.monotonic() + SETTLE_S
-            done = await runner.settled(until=min(soon, self._began + FIRST_VERDICT_S))
+            soon = self._clock.monotonic() + self._bounds.settle_s
+            done = await runner.settled(until=min(soon, self._began + self._bounds.first_verdict_s))
             onset = await self._onset()
             correlations = await self._correlate(playbook, onset)
             await self._diagnose(runner, onset, correlations, final=done)
             if not done:
-                await runner.settled(until=self._began + ROUND_S)
-                await runner.give_up(after_s=ROUND_S)
+                await runner.settled(until=self._began + self._bounds.round_s)
+                await runner.give_up(after_s=self._bounds.round_s)
                 await self._diagnose(runner, onset, correlations, final=True)
         requests = sum(item.requests_made() for places in rounds.values() for item in places.values())
         elapsed = self._elapsed()
@@ -124,12 +142,14 @@ class Round:
         )
 
     def _elapsed(self) -> float:
-        return round(self._clock.monotonic() - self._began, 3)
+        """Seconds since the round began, a predecessor's part included."""
+        return round(self._before_s + self._clock.monotonic() - self._began, 3)
 
     def _open_rounds(self, stack: AsyncExitStack) -> dict[VantageKind, dict[Vantage, ProbeRound]]:
         rounds: dict[VantageKind, dict[Vantage, ProbeRound]] = {}
+        deadline = self._began + self._bounds.ladder_s
         for point in self._services.vantage_points:
-            opened = point.open_round(self._access, round=self._journal.round, ladder_deadline=self._began + LADDER_S)
+            opened = point.open_round(self._access, round=self._journal.round, ladder_deadline=deadline)
             stack.push_async_callback(opened.aclose)
             rounds.setdefault(point.vantage.kind, {})[point.vantage] = opened
         return rounds
@@ -141,12 +161,15 @@ class Round:
         ladder = [plan.id for plan in runner.unfinished]
         if named is not None:
             await self._select(runner, named, f"{named.title} was asked for")
-        await runner.finished(ladder, until=self._began + LADDER_S + _GRACE_S)
+        await runner.finished(ladder, until=self._began + self._bounds.ladder_s + _GRACE_S)
         seen = triage(cluster=self._access.cluster, findings=runner.findings, playbooks=list(self._library.playbooks.values()))
         await self._journal.write(EventType.TRIAGED, data=Triaged(triage=seen))
         if named is not None:
             return named
-        chosen = self._library.playbooks.get(seen.playbook) if seen.playbook else None
+        # What a predecessor selected is in the thread already; its steps are the round's.
+        before = self._predecessor.playbook if self._predecessor else None
+        selected = before.playbook if before else seen.playbook
+        chosen = self._library.playbooks.get(selected) if selected else None
         await self._select(runner, chosen, _reason(seen, chosen))
         return chosen
 
@@ -156,7 +179,7 @@ class Round:
         data = PlaybookSelected(playbook=playbook.id if playbook else None, title=title, reason=reason, steps=plans)
         await self._journal.write(EventType.PLAYBOOK_SELECTED, data=data)
         if playbook is not None:
-            runner.start(plans, plan_looks(playbook), deadline=self._began + ROUND_S)
+            runner.start(plans, plan_looks(playbook), deadline=self._began + self._bounds.round_s)
 
     async def _onset(self) -> Onset:
         onset = establish(asked_at=self._asked_at, since=self._opened.since)
@@ -191,6 +214,19 @@ class Round:
         await self._journal.write(EventType.DIAGNOSED, self._revision, data=Diagnosed(diagnosis=result))
         if self._first_verdict_s is None:
             self._first_verdict_s = self._elapsed()
+
+
+def _seconds_before(predecessor: Investigation | None, now: datetime) -> float:
+    """How long ago a predecessor began the round, by the wall clock: its monotonic one is gone."""
+    if predecessor is None or predecessor.round_started_at is None:
+        return 0.0
+    return max((now - predecessor.round_started_at).total_seconds(), 0.0)
+
+
+def _first_verdict_s(predecessor: Investigation | None) -> float | None:
+    if predecessor is None or predecessor.round_started_at is None or predecessor.diagnosed_at is None:
+        return None
+    return (predecessor.diagnosed_at - predecessor.round_started_at).total_seconds()
 
 
 def _reason(seen: Triage, chosen: Playbook | None) -> str:

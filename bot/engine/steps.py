@@ -1,13 +1,10 @@
-"""Running the looks of a round and writing down what they find, step by step.
-
-Every look is a task of the round's own task group, so that nothing outlives a cancelled round. A finding is written the
-moment it is known; a step is finished when its look is.
-"""
+"""Runs a round's steps: each look once, every finding written as it comes, every step finished exactly once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.clock import Clock
@@ -37,10 +34,20 @@ def step_sentence(findings: Sequence[Finding]) -> str:
     return alike[0].sentence if len(findings) == 1 else f"{alike[0].sentence} ({len(alike)} of {len(findings)})"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """A look that was started: the steps it was started for, and what it has found so far."""
+
+    look: Look
+    steps: tuple[str, ...]
+    found: list[Finding] = field(default_factory=list)
+
+
 class StepRunner:
     """Runs looks at the vantage points there are, once each, and remembers what they found.
 
-    ``rounds`` are the open rounds by kind of vantage point. A step whose vantage points are all missing is not-checked.
+    ``rounds`` are the open rounds by kind of vantage point. A step whose vantage points are all missing is not-checked. What
+    a predecessor finished is taken over and not run again; what it left half done is run again, and what it wrote stands.
     """
 
     def __init__(
@@ -56,21 +63,20 @@ class StepRunner:
         self._clock = clock
         self._rounds = rounds
         self._tasks = tasks
-        self._looks: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._serves: dict[asyncio.Task[None], tuple[str, ...]] = {}
-        self._found: dict[tuple[str, str], list[Finding]] = {}
         self._plans: dict[str, StepPlan] = {}
-        self._finished: dict[str, Status] = {}
-        # What a predecessor finished is taken over and not run again; what it left half done is.
-        for step in predecessor:
-            if step.status is not None:
-                self._finished[step.plan.id] = step.status
-                self._found["predecessor", step.plan.id] = list(step.findings)
+        self._finished = {step.plan.id: step.status for step in predecessor if step.status is not None}
+        self._earlier = {finding.key: finding for step in predecessor for finding in step.findings}
+        self._kept = [finding for step in predecessor if step.status is not None for finding in step.findings]
+        self._runs: dict[tuple[str, str, str], _Run] = {}
+        self._looking: dict[tuple[str, str, str], asyncio.Task[None]] = {}
+        self._stepping: dict[str, asyncio.Task[None]] = {}
+        self._runs_of: dict[str, list[_Run]] = {}
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Everything found so far, each finding once."""
-        return tuple({finding.key: finding for found in self._found.values() for finding in found}.values())
+        found = [*self._kept, *(finding for run in self._runs.values() for finding in run.found)]
+        return tuple({finding.key: finding for finding in found}.values())
 
     @property
     def unfinished(self) -> list[StepPlan]:
@@ -81,112 +87,109 @@ class StepRunner:
         """Finished steps that could not be looked at, manual ones included."""
         return [plan for plan in self._plans.values() if self._finished.get(plan.id) is Status.NOT_CHECKED]
 
-    def start(self, plans: Sequence[StepPlan], looks: Sequence[Look], *, deadline: float) -> None:
-        """Starts every look that is not running yet, and puts manual steps down as not-checked."""
+    def start(self, plans: Sequence[StepPlan], looks: Mapping[str, Sequence[Look]], *, deadline: float) -> None:
+        """Starts these steps, with every look that is not running yet; steps for a person are put down as not-checked."""
+        todo = [plan for plan in plans if plan.id not in self._finished and plan.id not in self._plans]
         self._plans |= {plan.id: plan for plan in plans}
-        todo = {plan.id: plan for plan in plans if plan.id not in self._finished}
-        for plan in todo.values():
-            if plan.probe is None:
-                self._run(self._manual(plan), [plan])
-        for look in looks:
-            steps = [todo[step] for step in look.steps if step in todo]
-            if not steps:
-                continue
-            running = self._looks.get(look.identity)
-            if running is None:
-                self._looks[look.identity] = self._run(self._look(look, steps, deadline), steps)
-            else:
-                self._run(self._share(look, steps, running), steps)
+        wanted = {plan.id: self._reachable(looks[plan.id]) for plan in todo if plan.probe is not None}
+        for look in (look for chosen in wanted.values() for look in chosen):
+            if look.identity not in self._runs:
+                steps = tuple(step for step, chosen in wanted.items() if look in chosen)
+                run = self._runs[look.identity] = _Run(look=look, steps=steps)
+                self._looking[look.identity] = self._task(self._look(run, deadline), look.probe)
+        for plan in todo:
+            identities = [look.identity for look in wanted.get(plan.id, ())]
+            self._runs_of[plan.id] = [self._runs[identity] for identity in identities]
+            waits_for = [self._looking[identity] for identity in identities]
+            self._stepping[plan.id] = self._task(self._step(plan, waits_for), plan.id)
 
     async def settled(self, *, until: float) -> bool:
         """Waits for what is running, but not past ``until`` (monotonic); whether everything is finished."""
-        left = until - self._clock.monotonic()
-        if left > 0 and self._serves:
-            await asyncio.wait(self._serves, timeout=left)
-        return all(task.done() for task in self._serves)
+        await self.finished(list(self._stepping), until=until)
+        return not self.unfinished
 
     async def finished(self, steps: Sequence[str], *, until: float) -> None:
         """Waits for these steps only, but not past ``until`` (monotonic)."""
-        tasks = [task for task, of in self._serves.items() if not set(of).isdisjoint(steps)]
+        tasks = [task for step, task in self._stepping.items() if step in steps and not task.done()]
         left = until - self._clock.monotonic()
         if tasks and left > 0:
             await asyncio.wait(tasks, timeout=left)
 
     async def give_up(self, *, after_s: float) -> None:
         """Ends what still runs and says so in its steps: not looked at is not the same as fine."""
-        for task in self._serves:
+        running = {task for task in (*self._looking.values(), *self._stepping.values()) if not task.done()}
+        for task in running:
             task.cancel()
-        if self._serves:
-            await asyncio.wait(self._serves)
+        if running:
+            await asyncio.wait(running)
         for plan in self.unfinished:
-            sentence = f"Not checked: it did not finish within {after_s:.0f} s."
-            await self._finish(plan, [], started=self._clock.monotonic() - after_s, sentence=sentence)
+            found = self._found_for(plan)
+            late = f"within {after_s:.0f} s"
+            sentence = f"{step_sentence(found)} The rest did not finish {late}." if found else f"Not checked: no end {late}."
+            statuses = [*(finding.status for finding in found), Status.NOT_CHECKED]
+            await self._finish(plan, statuses, sentence, duration_s=after_s)
 
-    def _run(self, work: Coroutine[Any, Any, None], steps: Sequence[StepPlan]) -> asyncio.Task[None]:
-        ids = tuple(plan.id for plan in steps)
-        task = self._tasks.create_task(work, name=f"{self._journal.ref}: {', '.join(ids)}")
-        self._serves[task] = ids
-        return task
+    def _task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        return self._tasks.create_task(work, name=f"{self._journal.ref}: {name}")
 
-    async def _manual(self, plan: StepPlan) -> None:
-        """A step for a person: it never holds up the verdict and stays not-checked until somebody answers."""
-        await self._finish(plan, [], started=self._clock.monotonic(), sentence=plan.manual or "needs a person")
+    def _reachable(self, looks: Sequence[Look]) -> Sequence[Look]:
+        """Those looks that somebody can do; where nobody can do any, the first one, which then says who is missing."""
+        return [look for look in looks if self._rounds.get(look.kind)] or looks[:1]
 
-    async def _look(self, look: Look, steps: Sequence[StepPlan], deadline: float) -> None:
+    def _found_for(self, plan: StepPlan) -> list[Finding]:
+        return [finding for run in self._runs_of[plan.id] for finding in run.found]
+
+    async def _look(self, run: _Run, deadline: float) -> None:
+        for step in run.steps:
+            await self._journal.write(EventType.STEP_STARTED, step, data=StepStarted(step=step))
+        places = self._rounds.get(run.look.kind, {})
+        if not places:
+            await self._record(run, self._nobody_there(run.look))
+            return
+        async with asyncio.TaskGroup() as group:
+            for vantage, probes in places.items():
+                group.create_task(self._collect(run, probes, deadline), name=f"{run.look.probe}@{vantage}")
+
+    async def _collect(self, run: _Run, probes: ProbeRound, deadline: float) -> None:
+        async for finding in probes.run(run.look.probe, run.look.params, deadline=deadline):
+            await self._record(run, finding)
+
+    async def _record(self, run: _Run, finding: Finding) -> None:
+        finding = self._earlier.get(finding.key, finding)
+        run.found.append(finding)
+        await self._journal.write(EventType.FINDING_RECORDED, finding.key, data=FindingRecorded(finding=finding, steps=run.steps))
+
+    async def _step(self, plan: StepPlan, looks: Sequence[asyncio.Task[None]]) -> None:
+        """One step from its looks to its end. One for a person never holds up the verdict."""
         started = self._clock.monotonic()
-        for step in steps:
-            await self._journal.write(EventType.STEP_STARTED, step.id, data=StepStarted(step=step.id))
-        found = self._found.setdefault(look.identity, [])
-        places = [place for kind in look.kinds for place in self._rounds.get(kind, {}).items()]
-        if places:
-            async with asyncio.TaskGroup() as group:
-                for vantage, probes in places:
-                    group.create_task(self._collect(look, probes, found, deadline), name=f"{look.probe}@{vantage}")
-        else:
-            await self._record(self._nobody_there(look), look.steps, found)
-        for step in steps:
-            await self._finish(step, found, started=started)
-
-    async def _collect(self, look: Look, probes: ProbeRound, found: list[Finding], deadline: float) -> None:
-        async for finding in probes.run(look.probe, look.params, deadline=deadline):
-            await self._record(finding, look.steps, found)
-
-    async def _record(self, finding: Finding, steps: tuple[str, ...], found: list[Finding]) -> None:
-        found.append(finding)
-        await self._journal.write(EventType.FINDING_RECORDED, finding.key, data=FindingRecorded(finding=finding, steps=steps))
-
-    async def _share(self, look: Look, steps: Sequence[StepPlan], running: asyncio.Task[None]) -> None:
-        """Gives a later step the findings of a look that another step already asked for."""
-        started = self._clock.monotonic()
-        await asyncio.wait([running])
-        found = self._found.get(look.identity, [])
-        for step in steps:
-            for finding in found:
-                data = FindingRecorded(finding=finding, steps=(step.id,))
-                await self._journal.write(EventType.FINDING_RECORDED, finding.key, "for", step.id, data=data)
-            await self._finish(step, found, started=started)
+        if plan.probe is None:
+            await self._finish(plan, [Status.NOT_CHECKED], plan.manual or "needs a person", duration_s=0.0)
+            return
+        await asyncio.wait(looks)
+        # A look that was started for earlier steps has written its findings for those.
+        for run in self._runs_of[plan.id]:
+            for finding in run.found if plan.id not in run.steps else ():
+                data = FindingRecorded(finding=finding, steps=(plan.id,))
+                await self._journal.write(EventType.FINDING_RECORDED, finding.key, "for", plan.id, data=data)
+        found = self._found_for(plan)
+        took = self._clock.monotonic() - started
+        await self._finish(plan, [finding.status for finding in found], step_sentence(found), duration_s=took)
 
     def _nobody_there(self, look: Look) -> Finding:
-        kind = look.kinds[0]
         return Finding(
             probe=look.probe,
             params=look.params,
-            vantage=Vantage(kind=kind),
-            subject=kind.value,
+            vantage=Vantage(kind=look.kind),
+            subject=look.kind.value,
             round=self._journal.round,
             status=Status.NOT_CHECKED,
             outcome="not-checked",
-            sentence=f"Not checked: {_MISSING[kind]}.",
-            todo=f"Connect an agent that runs on {kind.value}, or look by hand.",
+            sentence=f"Not checked: {_MISSING[look.kind]}.",
+            todo=f"Connect an agent that runs on {look.kind.value}, or look by hand.",
             started_at=self._clock.now(),
         )
 
-    async def _finish(self, step: StepPlan, found: Sequence[Finding], *, started: float, sentence: str | None = None) -> None:
-        data = StepFinished(
-            step=step.id,
-            status=worst([finding.status for finding in found]),
-            sentence=sentence or step_sentence(found),
-            duration_s=round(self._clock.monotonic() - started, 3),
-        )
-        self._finished[step.id] = data.status
+    async def _finish(self, step: StepPlan, statuses: Sequence[Status], sentence: str, *, duration_s: float) -> None:
+        data = StepFinished(step=step.id, status=worst(list(statuses)), sentence=sentence, duration_s=round(duration_s, 3))
         await self._journal.write(EventType.STEP_FINISHED, step.id, data=data)
+        self._finished[step.id] = data.status

@@ -88,6 +88,7 @@ class Investigation(Value):
     diagnosis: Diagnosis | None = None
     diagnosed_at: Moment | None = None
     concluded: Concluded | None = None
+    concluded_at: Moment | None = None
     closed: Closed | None = None
     joined: tuple[Trigger, ...] = ()
     joined_since_conclusion: bool = False
@@ -159,7 +160,9 @@ def _round_started(state: Investigation, event: Event) -> dict[str, Any]:
         "playbook": None,
         "correlations": (),
         "diagnosis": None,
+        "diagnosed_at": None,
         "concluded": None,
+        "concluded_at": None,
         "rerun_requested_by": None,
         "joined_since_conclusion": False,
         # The first round starts while the root is being posted: it does not undo that posting failed.
@@ -222,7 +225,8 @@ def _diagnosed(state: Investigation, event: Event) -> dict[str, Any]:
 
 
 def _concluded(state: Investigation, event: Event) -> dict[str, Any]:
-    return {"state": State.CONCLUDED, "concluded": Concluded.model_validate_json(_json(event))}
+    concluded = Concluded.model_validate_json(_json(event))
+    return {"state": State.CONCLUDED, "concluded": concluded, "concluded_at": event.at}
 
 
 def _closed(state: Investigation, event: Event) -> dict[str, Any]:
@@ -243,7 +247,8 @@ def _cancel(state: Investigation, event: Event) -> dict[str, Any]:
 
 
 def _rerun(state: Investigation, event: Event) -> dict[str, Any]:
-    return {"rerun_requested_by": event.by}
+    # One that was asked for a round which is over meanwhile has had its answer: the round that runs now.
+    return {"rerun_requested_by": event.by} if event.round == state.round else {}
 
 
 def _planned(state: Investigation, event: Event) -> dict[str, Any]:

@@ -7,7 +7,8 @@ here whatever goes wrong inside it becomes a finding. One probe never stops anot
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -89,37 +90,46 @@ class LocalRound:
             yield self._boundary(probe, params, Status.NOT_CHECKED, "not-checked", f"Not checked: no probe {probe} here.")
             return
         context = self._context(found, params, deadline)
-        findings = found.run(context, found.validate(params))
+        findings = _findings(found, context)
         try:
-            while True:
-                finding = await self._next(findings, found, context)
-                if finding is None:
-                    return
-                yield finding
-                if finding.outcome in BOUNDARY_OUTCOMES and finding.subject == probe:
-                    return
+            ended = False
+            while not ended:
+                finding, ended = await self._next(findings, found, context)
+                if finding is not None:
+                    yield finding
         finally:
-            await findings.aclose()
+            await self._close(findings, found)
 
-    async def _next(self, findings: AsyncIterator[Finding], probe: Probe[Any], context: ProbeContext) -> Finding | None:
+    async def _next(
+        self, findings: AsyncGenerator[Finding, None], probe: Probe[Any], context: ProbeContext
+    ) -> tuple[Finding | None, bool]:
+        """The next finding, if there is one, and whether it was the last."""
         left = context.deadline + _GRACE_S - self._place.clock.monotonic()
+        scope = asyncio.timeout(max(left, 0))
         try:
-            async with asyncio.timeout(max(left, 0)):
+            async with scope:
                 finding = await anext(findings)
         except StopAsyncIteration:
-            return None
-        except TimeoutError:
-            sentence = "Not checked: the round's time was over before this answered."
-            return self._boundary(probe.id, context.params, Status.NOT_CHECKED, "deadline-passed", sentence)
+            return None, True
         except Exception as error:  # noqa: BLE001 - the probe boundary
+            if scope.expired() and isinstance(error, TimeoutError):
+                sentence = "Not checked: the round's time was over before this answered."
+                return self._boundary(probe.id, context.params, Status.NOT_CHECKED, "deadline-passed", sentence), True
             _log.exception("probe-failed", probe=probe.id, cluster=context.cluster.name)
             sentence = f"The probe itself failed ({type(error).__name__}); this says nothing about the cluster."
-            return self._boundary(probe.id, context.params, Status.ERROR, "probe-error", sentence, raw=repr(error))
+            return self._boundary(probe.id, context.params, Status.ERROR, "probe-error", sentence, raw=repr(error)), True
         if finding.outcome not in probe.outcomes and finding.outcome not in BOUNDARY_OUTCOMES:
             _log.error("undeclared-outcome", probe=probe.id, outcome=finding.outcome)
             sentence = f"The probe concluded with {finding.outcome}, which it does not declare."
-            return self._boundary(probe.id, context.params, Status.ERROR, "probe-error", sentence)
-        return finding
+            return self._boundary(probe.id, context.params, Status.ERROR, "probe-error", sentence), True
+        return finding, False
+
+    async def _close(self, findings: AsyncGenerator[Finding, None], probe: Probe[Any]) -> None:
+        """What a probe does on its way out is inside the boundary as well."""
+        try:
+            await findings.aclose()
+        except Exception:  # noqa: BLE001 - the probe boundary
+            _log.exception("probe-failed", probe=probe.id, cluster=self._access.cluster.name)
 
     def _context(self, probe: Probe[Any], params: Json, deadline: float) -> ProbeContext:
         return ProbeContext(
@@ -150,3 +160,10 @@ class LocalRound:
             raw_error=raw,
             started_at=self._place.clock.now(),
         )
+
+
+async def _findings(probe: Probe[Any], context: ProbeContext) -> AsyncGenerator[Finding, None]:
+    """The probe with its parameters checked; a generator from the start, so that nothing fails outside the boundary."""
+    async with contextlib.aclosing(probe.run(context, probe.validate(context.params))) as findings:
+        async for finding in findings:
+            yield finding

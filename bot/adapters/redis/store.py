@@ -166,7 +166,9 @@ class RedisStore:
         while True:
             try:
                 async with asyncio.timeout(_BLOCK_S + self._patience_s):
-                    page = _page(await self._followers.xread({key: position}, count=_PAGE, block=round(_BLOCK_S * 1000)))
+                    page = _page(
+                        await _heeding(self._followers.xread({key: position}, count=_PAGE, block=round(_BLOCK_S * 1000)))
+                    )
             except (RedisError, OSError) as error:
                 if failures.is_lasting(error):
                     raise failures.unavailable(error, self._place) from error
@@ -249,12 +251,23 @@ class RedisStore:
     async def _ask(self, command: Awaitable[Any]) -> Any:
         try:
             async with asyncio.timeout(self._patience_s):
-                return await command
+                return await _heeding(command)
         except (RedisError, OSError) as error:  # TimeoutError is an OSError
             raise failures.unavailable(error, self._place) from error
 
     def _lost(self, ref: Ref) -> LeaseLost:
         return LeaseLost(f"another replica took over investigation {ref}", where=f"store {self.place}")
+
+
+async def _heeding(command: Awaitable[Any]) -> Any:
+    """The command's result, unless the caller was cancelled meanwhile: the client waits with ``asyncio.wait_for``, which
+    before Python 3.12 loses a cancellation that comes just as it ends."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    result = await command
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return result
 
 
 def _envelope(event: Event) -> str:
