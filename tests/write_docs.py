@@ -1,0 +1,303 @@
+"""Writes the generated parts of the documents anew: ``make docs``.
+
+A generated part stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``; everything around it is written by hand.
+Tables that list what the code has are made from the code, so that they cannot lag behind it.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from pydantic import SecretStr
+
+import bot.adapters.redis.keys as redis_keys
+from bot.adapters.redis import store as redis_store
+from bot.app import build_registry
+from bot.cli import app
+from bot.demo.scenarios import SCENARIOS
+from bot.diagnosis import rank
+from bot.diagnosis.triage_rules import CONTROL_RULES, RULES
+from bot.engine import investigate, recovery, rounds
+from bot.model.change import CHANGE_KINDS
+from bot.model.diagnosis import Layer
+from bot.model.investigation import Ref
+from bot.model.playbook import Cause, Domain
+from bot.net import timing
+from bot.playbook import Library, default_folder, load_library, schema_text
+from bot.registry import BOUNDARY_OUTCOMES, Probe
+from bot.render.report import as_json_schema
+from bot.settings import Settings
+from bot.template import PLACEHOLDERS
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+
+# What the items of document 000 ask for, in our words.
+ITEMS = {
+    "000/select": "connections are refused; the alerts that say so",
+    "000/impact": "what stops working and what goes on",
+    "000/playbook/1": "the API server's pods run, and do not crash",
+    "000/playbook/2": "clients and controllers use the right endpoint, address and port",
+    "000/playbook/3": "each control-plane node's kubelet runs and can start the API server",
+    "000/diagnosis/1": "a restart of an API server pod within 2 minutes of the first failures",
+    "000/diagnosis/2": "a restart of a kubelet within 5 minutes",
+    "000/diagnosis/3": "a change of the API server's manifest or Deployment in the hour before",
+    "000/diagnosis/4": "maintenance of a control-plane node within 5 minutes",
+    "000/diagnosis/5": "the end of a certificate within 5 minutes, and whether any has expired",
+    "000/diagnosis/6": "maintenance or an upgrade of the cluster in the hour before",
+    "000/otherwise/1": "the second, wider windows: 5 to 10 minutes, 1 to 2 hours",
+    "000/otherwise/2": "the kubelet's earlier attempts to reach the API server",
+    "000/otherwise/3": "certificates that ended just before",
+    "000/otherwise/4": "process failures in the node's system log",
+    "000/otherwise/5": "manifests that were changed and not recorded",
+    "000/otherwise/6": "what builds up slowly, when nothing matches",
+}
+
+
+def library() -> Library:
+    return load_library(default_folder(), build_registry())
+
+
+def carriers() -> dict[str, list[str]]:
+    """For every item of a source document, the steps, lines, checks and causes that carry it out."""
+    found: dict[str, list[str]] = {}
+    for playbook in library().playbooks.values():
+        for part in (*playbook.steps, *playbook.diagnosis, *playbook.otherwise):
+            for item in part.source:
+                found.setdefault(item, []).append(f"`{playbook.id}`: `{part.id}`")
+        if playbook.source is not None:
+            found.setdefault(f"{playbook.source.document}/select", []).append(f"`{playbook.id}`: key `selects`")
+            found.setdefault(f"{playbook.source.document}/impact", []).append(f"`{playbook.id}`: key `impact`")
+    for cause in library().causes.values():
+        for item in cause.source:
+            found.setdefault(item, []).append(f"cause `{cause.id}`")
+    return dict(sorted(found.items()))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def code(text: object) -> str:
+    return f"`{text}`"
+
+
+def settings() -> str:
+    rows = []
+    for variable, (name, field) in zip(Settings.variables(), Settings.model_fields.items(), strict=True):
+        aliases = [str(choice) for choice in getattr(field.validation_alias, "choices", ()) if choice != variable]
+        secret = SecretStr.__name__ in str(field.annotation)
+        default = "" if field.default_factory or field.default in (None, (), ...) else code(_plain(field.default))
+        assert field.description, f"the setting {name} says nothing"
+        rows.append([code(variable), ", ".join(map(code, aliases)), default, "yes" if secret else "", field.description])
+    return table(["variable", "or", "if not set", "secret", "meaning"], rows)
+
+
+def _plain(value: Any) -> str:
+    return str(getattr(value, "value", value))
+
+
+def probes() -> str:
+    return "\n\n".join(_probe(probe) for probe in build_registry().probes.values())
+
+
+def _probe(probe: Probe[Any]) -> str:
+    body = "\n".join(probe.doc.splitlines()[1:]).strip()
+    needs = "the network, and Kubernetes reads" if "api" in probe.needs else "the network"
+    facts = [f"Needs: {needs}. Runs from: {', '.join(probe.vantages)}."]
+    if probe.params.model_fields:
+        described = [f"`{name}` (if not given: {code(field.default)})" for name, field in probe.params.model_fields.items()]
+        facts.append(f"Parameters: {', '.join(described)}.")
+    outcomes = table(["outcome", "meaning"], [[code(name), text] for name, text in probe.outcomes.items()])
+    return "\n\n".join([f"### {probe.id}", f"**{probe.good_state}**", body, " ".join(facts), outcomes])
+
+
+def boundary() -> str:
+    return table(["outcome", "meaning"], [[code(name), text] for name, text in BOUNDARY_OUTCOMES.items()])
+
+
+def causes() -> str:
+    by_domain: dict[Domain, list[Cause]] = {}
+    for cause in library().causes.values():
+        by_domain.setdefault(cause.domain, []).append(cause)
+    ordered = [(domain, by_domain[domain]) for domain in rank.DOMAIN_ORDER if domain in by_domain]
+    return "\n\n".join(
+        f"### {domain.value}\n\n"
+        + table(["cause", "title", "in one sentence"], [[_cause_id(cause), cause.title, cause.sentence] for cause in found])
+        for domain, found in ordered
+    )
+
+
+def _cause_id(cause: Cause) -> str:
+    refines = f" (refines {code(cause.refines)})" if cause.refines else ""
+    return f"[{code(cause.id)}](../playbooks/causes/{cause.id}.yaml){refines}"
+
+
+def change_kinds() -> str:
+    return table(
+        ["kind", "what", "recorded by"], [[code(name), kind.title, kind.recorded_by] for name, kind in CHANGE_KINDS.items()]
+    )
+
+
+def placeholders() -> str:
+    return table(["placeholder", "stands for"], [[code(f"{{{name}}}"), text] for name, text in PLACEHOLDERS.items()])
+
+
+def symptoms() -> str:
+    rows = [
+        [layer.value, ", ".join(code(outcome) for where, outcome in RULES if where is layer and RULES[where, outcome].domain)]
+        for layer in Layer
+    ]
+    return table(["layer", "symptoms"], [["this vantage point", ", ".join(map(code, CONTROL_RULES))], *rows])
+
+
+def scenarios() -> str:
+    rows = [[code(one.name), one.title, code(one.cause)] for one in SCENARIOS.values()]
+    return table(["scenario", "the fault", "the cause that is named first"], rows)
+
+
+def commands() -> str:
+    return "\n\n".join(_command(f"apidown {path}", command) for path, command in walk_commands())
+
+
+def walk_commands() -> list[tuple[str, Any]]:
+    """Every command that does something, by the words that call it."""
+
+    def walk(group: Any, words: tuple[str, ...]) -> Iterable[tuple[str, Any]]:
+        for name, command in group.commands.items():
+            if hasattr(command, "commands"):
+                yield from walk(command, (*words, name))
+            else:
+                yield " ".join((*words, name)), command
+
+    return list(walk(typer.main.get_command(app), ()))
+
+
+def _command(title: str, command: Any) -> str:
+    rows = []
+    for param in command.params:
+        if "--help" in param.opts:
+            continue
+        is_argument = param.param_type_name == "argument"
+        name = f"{param.name.upper()}{'…' if param.nargs == -1 else ''}" if is_argument else param.opts[0]
+        choices = type(param.default) if isinstance(param.default, Enum) else ()
+        among = f" One of {', '.join(code(choice.value) for choice in choices)}." if choices else ""
+        default = (
+            "" if param.default in (None, ()) or callable(param.default) else f" If not given: {code(_plain(param.default))}."
+        )
+        rows.append([code(name), f"{param.help or ''}{among}{default}"])
+    text = " ".join((command.help or "").split())
+    return "\n\n".join([f"### {title}", text, *([table(["argument or option", "meaning"], rows)] if rows else [])])
+
+
+def layers() -> str:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    found = next(contract for contract in contracts if contract["type"] == "layers")
+    return "```text\n" + "\n".join(found["layers"]) + "\n```"
+
+
+def keys() -> str:
+    return table(["key", "what it holds"], [[code(key), text] for key, text in key_texts().items()])
+
+
+def key_texts() -> dict[str, str]:
+    """Every key's pattern, with ``CLUSTER`` and ``ID`` for names, and what its own text says."""
+    module = ast.parse(Path(redis_keys.__file__).read_text())
+    found = {redis_keys.CLUSTERS: _text_after(module, "CLUSTERS")}
+    for node in module.body:
+        text = (ast.get_docstring(node) or "") if isinstance(node, ast.FunctionDef) else ""
+        if isinstance(node, ast.FunctionDef) and re.match(r"(String|Set|Hash|Stream|Sorted set)\b.*: ", text):
+            given = "CLUSTER" if node.args.args[0].arg == "cluster" else Ref(cluster="CLUSTER", id="ID")
+            found[getattr(redis_keys, node.name)(given)] = text
+    return {key: text.replace("``", "`") for key, text in found.items()}
+
+
+def _text_after(module: ast.Module, name: str) -> str:
+    for node, following in zip(module.body, module.body[1:], strict=False):
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
+            assert isinstance(following, ast.Expr)
+            return str(ast.literal_eval(following.value))
+    raise LookupError(name)
+
+
+def times() -> str:
+    measures: Mapping[str, tuple[float, str]] = {
+        "DNS lookup": (timing.DNS_TIMEOUT_S, "one operation"),
+        "TCP connect": (
+            timing.TCP_TIMEOUT_S,
+            "one operation; a dead neighbour is reported after about 3 s and must not look dropped",
+        ),
+        "TLS handshake": (timing.TLS_TIMEOUT_S, "one operation"),
+        "HTTP request": (timing.HTTP_TIMEOUT_S, "from the request to the end of the answer"),
+        "ladder": (rounds.LADDER_S, "all network operations of a round"),
+        "first verdict": (rounds.FIRST_VERDICT_S, "written at the latest, whatever is broken"),
+        "settle": (rounds.SETTLE_S, "what the first verdict waits for the playbook's own steps once the ladder is complete"),
+        "round": (rounds.ROUND_S, "slower evidence revises the verdict until then; what still runs is not-checked"),
+        "watching": (investigate.WATCH.total_seconds(), "a concluded investigation stays open for further triggers"),
+        "lease": (redis_store.LEASE_S, "an owner that stops renewing is succeeded after this time"),
+        "renewal": (recovery.RENEW_EVERY_S, "how often an owner renews its lease"),
+        "scan": (recovery.SCAN_EVERY_S, "how often a replica looks for investigations that nobody owns"),
+        "keep": (redis_store.KEEP_S, "how long a closed log stays (30 days)"),
+    }
+    return table(
+        ["what", "seconds", "meaning"],
+        [[name, f"{value:,g}" if value < 1e5 else f"{value:,.0f}", text] for name, (value, text) in measures.items()],
+    )
+
+
+def items() -> str:
+    carried = carriers()
+    return table(["item", "what it asks", "carried by"], [[item, text, ", ".join(carried[item])] for item, text in ITEMS.items()])
+
+
+def other_items() -> str:
+    return table(["item", "carried by"], [[item, ", ".join(by)] for item, by in carriers().items() if item not in ITEMS])
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "boundary": boundary,
+    "causes": causes,
+    "change-kinds": change_kinds,
+    "commands": commands,
+    "items": items,
+    "keys": keys,
+    "layers": layers,
+    "other-items": other_items,
+    "placeholders": placeholders,
+    "probes": probes,
+    "scenarios": scenarios,
+    "settings": settings,
+    "symptoms": symptoms,
+    "times": times,
+}
+PART = re.compile(r"(<!-- begin ([a-z-]+) -->\n).*?(<!-- end \2 -->)", re.S)
+
+
+def filled(text: str) -> str:
+    """The document with its generated parts made anew."""
+    return PART.sub(lambda match: f"{match[1]}\n{PARTS[match[2]]()}\n\n{match[3]}", text)
+
+
+def documents() -> list[Path]:
+    """Every document of the project, wherever it is."""
+    return sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+
+
+def main() -> None:
+    for path in documents():
+        path.write_text(filled(path.read_text()))
+    (default_folder() / "schema.json").write_text(schema_text())
+    (DOCS / "apidown.v1.schema.json").write_text(json.dumps(as_json_schema(), indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
