@@ -17,7 +17,7 @@ ASSETS_VERSION := 1.36.2
 ASSETS_HOME := $(or $(APIDOWN_ASSETS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/apidown/assets-$(ASSETS_VERSION))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix lock docs schema lab-assets image clean
+.PHONY: help setup demo test check fix lock docs schema lab-assets figures image clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  \1\t/' | expand -t 16
@@ -79,6 +79,9 @@ $(ASSETS_HOME)/etcd: tests/lab/assets/go.mod
 	mkdir -p $(ASSETS_HOME)
 	cd tests/lab/assets && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $@ go.etcd.io/etcd/server/v3
 	touch $@
+
+figures: $(READY)  ## measure start time, memory, requests and events, and write docs/figures.md
+	$(BIN)/python -m tests.measure
 
 image:  ## the container image
 	docker build -t apidown:dev .

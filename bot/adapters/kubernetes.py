@@ -195,6 +195,7 @@ class KubernetesApi:
         self._credentials = credentials
         self._timeout_s = float(timeout_s)
         self._budget = budget
+        self._made = 0
         self._slots = asyncio.Semaphore(_AT_A_TIME)
         self._reads: dict[tuple[str, ...], _Read] = {}
         self._library: ModuleType | None = None
@@ -247,6 +248,10 @@ class KubernetesApi:
         )
         return ApiObject(kind="ConfigMap", namespace=namespace, name=name, data=dict(found.data)) if found else None
 
+    def requests_made(self) -> int:
+        """Object reads that were tried in this round."""
+        return self._made
+
     async def aclose(self) -> None:
         """Closes its connections. It may not be used afterwards."""
         if self._client is not None:
@@ -274,6 +279,7 @@ class KubernetesApi:
             if self._budget <= 0:
                 raise self._unavailable(f"this round's object reads are used up, so {what} are not read")
             self._budget -= 1
+            self._made += 1
             await self._load()
             try:
                 async with asyncio.timeout(self._timeout_s):

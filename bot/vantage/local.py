@@ -38,6 +38,8 @@ class ClosableNetwork(Network, Protocol):
 class ClosableReads(KubernetesReads, Protocol):
     """Kubernetes reads whose connections belong to one round."""
 
+    def requests_made(self) -> int: ...
+
     async def aclose(self) -> None: ...
 
 
@@ -75,7 +77,8 @@ class LocalRound:
         self._gated = None if api is None else GatedReads(api, network, access.cluster.target)
 
     def requests_made(self) -> int:
-        return self._network.requests_made()
+        """HTTP requests to API servers, health and object reads together."""
+        return self._network.requests_made() + (0 if self._api is None else self._api.requests_made())
 
     async def aclose(self) -> None:
         closing: list[Awaitable[None]] = [self._network.aclose()]
