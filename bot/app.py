@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from bot.adapters.valkey import embedded
 from bot.clock import Clock, SystemClock
 from bot.config import Config
 from bot.engine.intake import Intake
-from bot.engine.investigate import OwnerServices
+from bot.engine.investigate import OwnerServices, plainest, stop
 from bot.engine.recovery import Custodian, CustodianServices, NoDelivery
 from bot.engine.rounds import RoundServices
 from bot.errors import ConfigError, Unavailable
@@ -132,10 +132,9 @@ async def investigate_once(
             try:
                 request = Request(cluster=access.cluster, trigger=trigger, playbook=playbook, since=since)
                 opening = await intake.start(request)
-                return await _follow_to_the_end(store, opening.ref, carrying, on_event)
+                return await _follow_to_the_end(store, opening.ref, on_event)
             finally:
-                carrying.cancel()
-                await asyncio.wait([carrying])
+                await stop(carrying)
 
 
 async def serve(settings: Settings) -> None:
@@ -176,11 +175,14 @@ async def serve(settings: Settings) -> None:
             clock=core.clock,
             redactor=core.redactor,
         )
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(custodian.run(), name="custodian")
-            tasks.create_task(app.run(), name="slack")
-            checks = {"store": store.ping, "slack": late.ready}
-            tasks.create_task(serve_health(settings.health_host, settings.health_port, checks), name="health")
+        checks = {"store": store.ping, "slack": late.ready}
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(custodian.run(), name="custodian")
+                tasks.create_task(app.run(), name="slack")
+                tasks.create_task(serve_health(settings.health_host, settings.health_port, checks), name="health")
+        except BaseExceptionGroup as group:
+            raise plainest(group) from group
 
 
 class _Late:
@@ -209,11 +211,11 @@ def _tokens(settings: Settings) -> tuple[str, str]:
     return settings.slack_bot_token.get_secret_value(), settings.slack_app_token.get_secret_value()
 
 
-async def _follow_to_the_end(store: Store, ref: Ref, carrying: asyncio.Task[None], on_event: OnEvent) -> Investigation:
+async def _follow_to_the_end(store: RedisStore, ref: Ref, on_event: OnEvent) -> Investigation:
     state: Investigation | None = None
     try:
-        async with asyncio.timeout(ONE_SHOT_S):
-            async for entry in store.follow(ref):
+        async with asyncio.timeout(ONE_SHOT_S), aclosing(store.follow(ref)) as entries:
+            async for entry in entries:
                 state = advance(ref, state, entry.event)
                 if state is not None:
                     on_event(entry.event, state)

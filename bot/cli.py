@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Coroutine
 from dataclasses import replace
 from enum import StrEnum
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Folder = Annotated[Path | None, typer.Option(help="A folder of your own playbooks, on top of the installed ones.")]
-WRONG = 3
+WRONG, DEFECT, INTERRUPTED, PIPE_CLOSED, TERMINATED = 3, 70, 130, 141, 143
+"""Statuses that are no verdict: as shells and sysexits number them, where they do."""
+_STDOUT = 1
 app = typer.Typer(
     name="apidown",
     help="Finds out why a Kubernetes API server does not answer. It never changes anything.",
@@ -61,13 +64,33 @@ def main() -> None:
 
     try:
         status = app(standalone_mode=False)
+        sys.stdout.flush()
     except ApidownError as error:
-        _fail(str(error))
+        _fail(_redacted(str(error)))
     except (Abort, KeyboardInterrupt):
-        _fail("interrupted", status=130)
+        _fail("interrupted", status=INTERRUPTED)
+    except (BrokenPipeError, SystemExit) as error:
+        # The library ends with 1 when whoever read has enough, and that would read as a verdict.
+        if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+        sys.exit(PIPE_CLOSED)
     except TyperException as error:
         _fail(f"{error.format_message()}\n  Next: apidown --help")
+    except Exception:  # noqa: BLE001 - the boundary of the process: the status must not look like a verdict
+        _fail(f"{_redacted(traceback.format_exc())}\napidown itself failed: please report what is above.", status=DEFECT)
     sys.exit(status or 0)
+
+
+def _redacted(text: str) -> str:
+    """For what is printed when nothing may be set up yet, settings included."""
+    from bot.redact import Redactor
+
+    try:
+        secrets = _settings().secrets()
+    except ApidownError:
+        secrets = ()
+    return Redactor(secrets).text(text)
 
 
 def _fail(text: str, *, status: int = WRONG) -> NoReturn:
@@ -84,7 +107,7 @@ def serve() -> None:
 
     settings = _settings()
     configure(settings.log_level, settings.log_format, Redactor(settings.secrets()))
-    _run(run(settings))
+    _run(run(settings), when_terminated=0)
 
 
 @app.command()
@@ -183,8 +206,6 @@ async def _investigate(
     core: Core, access: ClusterAccess, output: Output, *, text: str, playbook: str | None, since: datetime | None
 ) -> Investigation:
     """Runs it and prints it."""
-    import getpass
-
     from bot.app import investigate_once
     from bot.model.events import Trigger
     from bot.render import report, terminal
@@ -196,7 +217,7 @@ async def _investigate(
             print(line, flush=True)
 
     paint = _paint()
-    trigger = Trigger(kind="command-line", who=getpass.getuser(), text=text)
+    trigger = Trigger(kind="command-line", who=_somebody(), text=text)
     state = await investigate_once(core, access, trigger=trigger, on_event=show, playbook=playbook, since=since)
     if output is Output.JSON:
         print(json.dumps(report.as_json(state), indent=2, ensure_ascii=False))
@@ -275,7 +296,7 @@ def _paint() -> Paint:
     return lambda text, style: f"\x1b[{codes[style]}m{text}\x1b[0m"
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
+def _run(work: Coroutine[Any, Any, T], *, when_terminated: int = TERMINATED) -> T:
     """Runs to the end, or until SIGTERM or Ctrl-C, after which everything is handed over in order."""
 
     async def until_told() -> T:
@@ -287,4 +308,18 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(until_told())
     except asyncio.CancelledError:
-        raise typer.Exit(0) from None
+        raise typer.Exit(when_terminated) from None
+
+
+def _somebody() -> str:
+    """Who runs this, as far as the machine knows: in a container the user may have no name."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+if __name__ == "__main__":
+    main()

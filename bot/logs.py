@@ -1,9 +1,13 @@
-"""The process's log: one line an event, as JSON or text, on stderr, redacted like everything else."""
+"""The process's log: one line an event, as JSON or text, on stderr, redacted like everything else.
+
+Whatever else writes to stderr by itself (warnings, exceptions of threads and of destructors) is sent the same way.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -17,15 +21,17 @@ def configure(level: LogLevel, format: LogFormat, redactor: Redactor) -> None:
     """Sends our own log and the libraries' through the same redaction and the same form. Call once, at the start."""
 
     def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        return {key: redactor.value(value) if isinstance(value, str | dict | list) else value for key, value in event.items()}
+        return {key: value if key in _INTERNAL else _redacted(value, redactor) for key, value in event.items()}
 
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         redact,
     ]
-    renderer = structlog.processors.JSONRenderer() if format is LogFormat.JSON else structlog.dev.ConsoleRenderer(colors=False)
+    text = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    renderer = structlog.processors.JSONRenderer() if format is LogFormat.JSON else text
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
@@ -40,6 +46,34 @@ def configure(level: LogLevel, format: LogFormat, redactor: Redactor) -> None:
     # Libraries are noisy below warning, and some log what they send.
     root.setLevel(max(_number(level), logging.WARNING))
     logging.getLogger("bot").setLevel(_number(level))
+    logging.captureWarnings(True)
+    sys.unraisablehook = _unraisable
+    threading.excepthook = _thread_died
+
+
+_INTERNAL = frozenset({"_record", "_from_structlog"})
+_log = structlog.get_logger(__name__)
+
+
+def _redacted(value: Any, redactor: Redactor) -> Any:
+    """Redacted in the form that it will have on the line: what is no JSON is shown by its text."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {redactor.text(str(key)): _redacted(item, redactor) for key, item in redactor.value(value).items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(item, redactor) for item in value]
+    return redactor.text(value if isinstance(value, str) else str(value))
+
+
+def _unraisable(found: sys.UnraisableHookArgs) -> None:
+    trace = (found.exc_type, found.exc_value, found.exc_traceback)
+    _log.error("exception-ignored", where=repr(found.object), exc_info=trace)
+
+
+def _thread_died(found: threading.ExceptHookArgs) -> None:
+    trace = (found.exc_type, found.exc_value, found.exc_traceback)
+    _log.error("thread-died", thread=found.thread.name if found.thread else "", exc_info=trace)
 
 
 def _number(level: LogLevel) -> int:

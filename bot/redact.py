@@ -1,65 +1,101 @@
 """The choke point for secrets: nothing is stored, logged, sent or shown before it went through here.
 
 Two nets, one behind the other: every secret the process was given is removed by value, then everything that has the
-form of a credential is removed by pattern. Over-redaction costs a reader a token; under-redaction costs a cluster.
+form of a credential is removed by pattern. Over-redaction costs a reader a token; under-redaction costs a cluster. But a
+sentence that only speaks of a token (``token: expired at 14:05``) stays: it is what the reader came for.
+
+Texts come from outside and may be long: every pattern is linear, without an unbounded repetition before its first fixed
+word.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 MARK = "[redacted]"
 
 # A value shorter than this is not removed by value: it would blank out ordinary words.
 _SHORTEST_SECRET = 6
 
+# The names that secrets have in kubeconfigs, environments, headers, flags and queries; what stands before them is any.
+_NAMED = (
+    r"(?:client-key-data|client-certificate-data|passwords?|passwd|pwd|passphrase|client[-_]?secret"
+    r"|secret[-_]?(?:access[-_]?)?key|access[-_]?key|api[-_]?key|private[-_]?key|(?:id|refresh|access|auth|session)?[-_]?token"
+    r"|_(?:secret|pass)|secret)"
+)
+# A word in a sentence is all small letters; a credential has a digit, a capital or a sign in it.
+_NO_WORD = r"(?=[^\s,;&'\"]{0,200}[0-9A-Z_+/=$!@#%^*~])"
+
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # PEM private keys, whole or cut off at the end of what was pasted.
     (
-        re.compile(r"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----.*?(?:-----END \1PRIVATE KEY-----|\Z)", re.S),
+        re.compile(r"-----BEGIN ([A-Z0-9 ]{0,40})PRIVATE KEY-----.*?(?:-----END \1PRIVATE KEY-----|\Z)", re.S),
         f"{MARK} private key",
     ),
-    # JSON web tokens: three base64url parts, the first one starting with '{"'.
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"), f"{MARK} token"),
+    # JSON web tokens: three base64url parts, the first one starting with '{"'; cut off ones too.
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]*){0,2}"), f"{MARK} token"),
     # Authorization headers and bare bearer tokens.
-    (re.compile(r"(?i)\b(authorization\s*[:=]\s*)(?:(?:bearer|basic|token)\s+)?[^\s'\",;]+"), rf"\1{MARK}"),
-    (re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{8,}"), rf"\1{MARK}"),
-    # Slack tokens and webhook paths.
-    (re.compile(r"\bx(?:ox[a-z]|app|wfp)-[A-Za-z0-9-]{8,}"), f"{MARK} Slack token"),
-    (re.compile(r"(hooks\.slack\.com/(?:services|workflows)/)[A-Za-z0-9/_-]+"), rf"\1{MARK}"),
-    # Cloud and source-forge keys.
-    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), f"{MARK} AWS key"),
-    (re.compile(r"\bAIza[A-Za-z0-9_-]{30,}"), f"{MARK} Google key"),
-    (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}"), f"{MARK} GitHub token"),
-    # kubeconfig and environment style: key: value, key=value, "key": "value".
     (
         re.compile(
-            r"(?i)(['\"]?\b[A-Za-z0-9_.-]*(?:client-key-data|client-certificate-data|password|passwd|secret[-_]?(?:access[-_]?)?key"
-            r"|client[-_]secret|access[-_]key|api[-_]?key|id-token|refresh-token|private[-_]key|token)['\"]?\s*[:=]\s*)"
-            r"(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;}&'\"]{6,})"
+            r"(?i)\b((?:proxy-)?authorization['\"]?[ \t]{0,8}[:=][ \t]{0,8}['\"]?)(?:bearer|basic|token|negotiate)\s+[^\s'\",;]+"
         ),
         rf"\1{MARK}",
     ),
-    # Bootstrap tokens (kubeadm join).
-    (re.compile(r"(?i)(--token[ =])[a-z0-9]{6}\.[a-z0-9]{16}"), rf"\1{MARK}"),
-    # Passwords in URLs.
-    (re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^/\s:@]*:)[^/\s@]+(@)"), rf"\1{MARK}\2"),
+    (re.compile(rf"\b((?i:bearer|basic)[ \t]{{1,8}})(?:{_NO_WORD}[A-Za-z0-9._~+/=-]{{8,}}|[a-z]{{20,}})"), rf"\1{MARK}"),
+    # Slack tokens and webhook paths.
+    (re.compile(r"\bx(?:ox[a-z]|app|wfp)-[A-Za-z0-9-]{8,}"), f"{MARK} Slack token"),
+    (re.compile(r"(hooks\.slack\.com/(?:services|workflows|triggers)/)[A-Za-z0-9/_-]+"), rf"\1{MARK}"),
+    # Cloud and source-forge keys.
+    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), f"{MARK} AWS key"),
+    (re.compile(r"\bAIza[A-Za-z0-9_-]{30,}"), f"{MARK} Google key"),
+    (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}"), f"{MARK} GitHub token"),
+    (re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}"), f"{MARK} GitLab token"),
+    # An environment's entry in an exec plugin's part of a kubeconfig: the name on one line, the value on the next.
+    (
+        re.compile(rf"(?i)({_NAMED}['\"]?[ \t]{{0,8}}\n[ \t-]{{0,40}}value:[ \t]{{0,8}})(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s'\"]+)"),
+        rf"\1{MARK}",
+    ),
+    # A line of YAML or of an environment with nothing else on it: whatever the value looks like.
+    (
+        re.compile(
+            rf"(?im)^([ \t-]{{0,40}}(?:export )?['\"]?[\w.-]{{0,40}}{_NAMED}['\"]?[ \t]{{0,8}}[:=][ \t]{{0,8}})"
+            r"(?!\[redacted\])(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s'\"]+),?[ \t]{0,8}$"
+        ),
+        rf"\1{MARK}",
+    ),
+    # In the middle of a text: quoted, or no ordinary word. After '=' everything is a value.
+    (
+        re.compile(rf"(?i:({_NAMED}['\"]?[ \t]{{0,8}}:[ \t]{{0,8}}))(?:\"[^\"\n]+\"|'[^'\n]+'|{_NO_WORD}[^\s,;}}&'\"\[]{{6,}})"),
+        rf"\1{MARK}",
+    ),
+    (
+        re.compile(rf"(?i:({_NAMED}['\"]?[ \t]{{0,8}}=[ \t]{{0,8}}))(?:\"[^\"\n]+\"|'[^'\n]+'|[^\s,;}}&'\"\[]{{4,}})"),
+        rf"\1{MARK}",
+    ),
+    # Flags: --token abcdef.0123456789abcdef.
+    (
+        re.compile(
+            rf"(?i)((?<![\w-])--[\w-]{{0,40}}?{_NAMED}['\",]{{0,3}}[ \t]{{1,8}}['\"]?)(?!\[redacted\])[^\s,'\"-][^\s,'\"]{{5,}}"
+        ),
+        rf"\1{MARK}",
+    ),
+    # Passwords in URLs, those with an @ or a colon in them included.
+    (re.compile(r"(://[^/\s:@\"'<>]{0,200}:)(?!\[redacted\]@)[^/\s\"'<>]{1,500}(@)"), rf"\1{MARK}\2"),
 )
+
+_NAMES_SECRET = re.compile(rf"(?i)(?:^|.*[-_.]){_NAMED}$|^{_NAMED}$")
 
 
 class Redactor:
     """Removes configured secrets by value and everything credential-shaped by pattern; safe to apply twice."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms: set[str] = set()
-        for secret in secrets:
-            if len(secret) < _SHORTEST_SECRET:
-                continue
-            forms.update({secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()})
+        forms = {form for secret in secrets if len(secret) >= _SHORTEST_SECRET for form in _forms(secret) if form not in MARK}
         # Longest first, so that a secret which contains another one goes whole.
         self._values = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
 
@@ -72,11 +108,40 @@ class Redactor:
         return text
 
     def value(self, value: Any) -> Any:
-        """The same JSON-shaped value with every string, keys included, redacted."""
+        """The same JSON-shaped value with every string, keys included, redacted; a text under a secret's name goes whole."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self.text(str(key)): self.value(item) for key, item in value.items()}
+            return {self.text(str(key)): self._entry(str(key), item) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return type(value)(self.value(item) for item in value)
+            return [self.value(item) for item in value]
         return value
+
+    def _entry(self, key: str, value: Any) -> Any:
+        if isinstance(value, str) and _is_credential(value) and _NAMES_SECRET.match(key):
+            return MARK
+        return self.value(value)
+
+
+def _is_credential(text: str) -> bool:
+    """Whether a text under a secret's name may be the secret itself, and is no sentence about it."""
+    return len(text) >= _SHORTEST_SECRET and not any(sign.isspace() for sign in text.strip())
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """How a secret may stand in a text: as it is, quoted for URLs, escaped for JSON, and in base64, also in the middle of
+    something else that is encoded (``user:secret``)."""
+    yield secret
+    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield quoted
+        yield re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    raw = secret.encode(errors="surrogateescape")
+    for offset in range(3):
+        encoded = base64.b64encode(bytes(offset) + raw).decode().rstrip("=")
+        # The first and the last characters also depend on what is around the secret.
+        whole = encoded[(0, 2, 3)[offset] : len(encoded) - (1 if (offset + len(raw)) % 3 else 0)]
+        if len(whole) >= _SHORTEST_SECRET:
+            yield whole
+            yield whole.translate(str.maketrans("+/", "-_"))

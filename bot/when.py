@@ -21,9 +21,9 @@ def moment(text: str, now: datetime) -> datetime:
             at = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
             return at if at <= now else at - timedelta(days=1)
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"--since {text} is not a time", next="type 30m, 14:05 or 2026-11-20T14:05Z") from error
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     if at > now:
         raise UsageError(f"--since {text} lies in the future", next=f"now is {now:%H:%M} UTC")
     return at
