@@ -14,14 +14,21 @@ VALUE_LIMIT = 400
 
 def finding_lines(finding: Finding) -> Iterator[str]:
     """The raw error and the evidence of one finding, under its subject."""
-    if not finding.raw_error and not finding.evidence:
+    if not finding.raw_error and not any(_says_something(key, value) for key, value in finding.evidence.items()):
         return
     yield f"{one_line(finding.subject)}  {one_line(finding.outcome)}"
     if finding.raw_error:
         yield f"  error: {shorten(finding.raw_error, VALUE_LIMIT)}"
-    known = {key: value for key, value in finding.evidence.items() if value is not None}
-    for key, value in known.items():
-        yield from (f"  {line}" for line in _entry(key, value))
+    for key, value in finding.evidence.items():
+        if _says_something(key, value):
+            yield from (f"  {line}" for line in _entry(key, value))
+
+
+def _says_something(key: str, value: Any) -> bool:
+    """Durations stand beside the sentence; what is empty, unknown or not so is not worth a line at 3 a.m. The report has it
+    all. Zero is a number like any other."""
+    nothing = value is None or value is False or (isinstance(value, str | list | tuple | dict) and not value)
+    return not nothing and not key.endswith("duration_s")
 
 
 def _entry(key: str, value: Any) -> Iterable[str]:

@@ -86,7 +86,8 @@ def _began(investigation: Investigation, paint: Paint) -> list[str]:
 
 def _step_finished(step: str, investigation: Investigation, paint: Paint) -> list[str]:
     line = next((line for line in story.step_lines(investigation) if line.step.plan.id == step), None)
-    if line is None or line.status is None:
+    # What is for a person has not happened: it is in the summary, not between what just did.
+    if line is None or line.status is None or line.needs_person:
         return []
     return _step(line, paint) if line.status in story.TROUBLE else _step(line, paint)[:2]
 
