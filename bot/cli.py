@@ -241,9 +241,13 @@ def playbooks_list(folder: Folder = None) -> None:
 
 
 @playbooks_app.command("check")
-def playbooks_check(folder: Folder = None) -> None:
+def playbooks_check(
+    path: Annotated[
+        Path | None, typer.Argument(help="Your own playbook, or a folder of them, on top of the installed ones.")
+    ] = None,
+) -> None:
     """Check every playbook and cause at once; every mistake with file, line, column and the nearest right thing."""
-    library = _library(folder)
+    library = _library(path)
     print(f"{len(library.playbooks)} playbooks and {len(library.causes)} causes are valid.")
 
 

@@ -123,11 +123,11 @@ def default_folder() -> Path:
 
 
 def load_library(folder: Path, registry: Registry, extra: Path | None = None) -> Library:
-    """Loads and judges every playbook and cause of a folder, and of a second one of the same layout.
+    """Loads and judges every playbook and cause of a folder, and of a second one of the same layout, or of one file.
 
     A file in ``extra`` replaces the one of the same name. Raises DocumentErrors with all mistakes of all files.
     """
-    problems = [_no_folder(place) for place in (folder, extra) if place and not place.is_dir()]
+    problems = [_no_folder(place) for place in (folder, extra) if place and not place.exists()]
     playbook_files = _files(folder, extra, "", problems)
     cause_files = _files(folder, extra, "causes", problems)
     known = frozenset(cause_files)
@@ -168,19 +168,26 @@ _Loaded: TypeAlias = dict[str, tuple[Document, F | None]]
 
 
 def _no_folder(folder: Path) -> Problem:
-    return Problem(where=Position(file=str(folder)), what="there is no folder of playbooks here")
+    return Problem(where=Position(file=str(folder)), what="there is no playbook and no folder of playbooks here")
 
 
 def _files(folder: Path, extra: Path | None, inner: str, problems: list[Problem]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for place in (folder, extra):
-        for path in sorted((place / inner).glob("[!.]*.y*ml")) if place else ():
+        for path in _yaml_files(place, inner) if place else ():
             if path.suffix == ".yaml":
                 files[path.stem] = path
             else:
                 what = "this file is not read: its name does not end in .yaml"
                 problems.append(Problem(where=Position(file=str(path)), what=what, nearest=f"rename it to {path.stem}.yaml"))
     return dict(sorted(files.items()))
+
+
+def _yaml_files(place: Path, inner: str) -> list[Path]:
+    """The files of a folder's part; of a file, itself, if its own folder says that it belongs to this part."""
+    if place.is_file():
+        return [place] if (place.absolute().parent.name == "causes") == (inner == "causes") else []
+    return sorted((place / inner).glob("[!.]*.y*ml"))
 
 
 def _load(

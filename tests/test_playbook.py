@@ -205,7 +205,7 @@ def test_own_playbooks_add_and_replace(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_said(tmp_path: Path) -> None:
-    assert "nowhere: there is no folder of playbooks here" in messages(tmp_path, extra=tmp_path / "nowhere")
+    assert "nowhere: there is no playbook and no folder of playbooks here" in messages(tmp_path, extra=tmp_path / "nowhere")
 
 
 def test_a_file_that_would_not_be_read_is_said(tmp_path: Path) -> None:
@@ -254,3 +254,18 @@ def test_a_command_is_never_filled_with_what_a_shell_interprets(host: str) -> No
 def test_every_placeholder_may_be_used(tmp_path: Path) -> None:
     text = PLAYBOOK.format(id="a").replace("crictl ps", '"' + " ".join(f"{{{name}}}" for name in PLACEHOLDERS) + '"')
     load_library(folder_with(tmp_path, playbooks={"a": text}), REGISTRY)
+
+
+def test_a_single_file_is_checked_on_top_of_the_installed_ones() -> None:
+    own = default_folder() / "connection-refused.yaml"
+    real = Registry(probes=scan(bot.probes, Probe))
+    alone = load_library(default_folder(), real, own)
+    cause = load_library(default_folder(), real, default_folder() / "causes" / "healthy.yaml")
+    assert set(alone.playbooks) == set(cause.playbooks)
+    assert set(alone.causes) == set(cause.causes)
+
+
+def test_a_single_bad_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("id: mine\nstepz: []\n")
+    with pytest.raises(DocumentErrors, match=r"mine\.yaml:2:1: unknown key 'stepz'"):
+        load_library(default_folder(), REGISTRY, tmp_path / "mine.yaml")
