@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 import yaml
 from pydantic import BaseModel
+from redis.asyncio import Redis
 
 import bot.engine.intake
 import bot.engine.investigate
 import bot.model.change
 import bot.model.events
 import commands
+from bot import cli
 from bot.adapters.redis.store import connect
 from bot.adapters.valkey import embedded
 from bot.clock import SystemClock
@@ -128,7 +130,8 @@ async def test_every_key_of_the_store_is_documented(tmp_path: Path) -> None:
         try:
             await store.open(event(EventType.OPENED), event(EventType.TRIGGER_JOINED), ref=ref)
             assert await store.acquire(ref, "test")
-            found = set(await store._redis.keys("*"))
+            async with Redis.from_url(url, decode_responses=True) as look:
+                found = set(await look.keys("*"))
         finally:
             await store.close()
     assert found == set(key_texts())
@@ -269,8 +272,15 @@ def test_commands_that_are_named_exist(name: str) -> None:
     assert set(re.findall(r"(?:(?<=`)|(?<=bin/)|^)apidown (\w+)", quoted, re.M)) <= known
     targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.M))
     assert set(re.findall(r"(?:(?<=`)|(?<=&& )|^)make ([a-z-]+)", quoted, re.M)) <= targets
-    options = {option for _, command in walk_commands() for param in command.params for option in param.opts}
-    assert set(re.findall(r"^(?:\.venv/bin/)?apidown [^#\n]*?(--[a-z]+)", quoted, re.M)) <= options
+    known_options = {path: {opt for param in command.params for opt in param.opts} for path, command in walk_commands()}
+    for path, rest in re.findall(r"\bapidown ((?:playbooks )?[a-z]+)([^#`\n]*)", quoted):
+        assert set(re.findall(r"--[a-z]+", rest)) <= known_options.get(path, set()), path
+
+
+def test_every_exit_status_is_documented() -> None:
+    verdicts = {0, 1, 2}
+    documented = {int(status) for status in rows((DOCS / "cli.md").read_text(), "status")}
+    assert documented == verdicts | {cli.WRONG, cli.DEFECT, cli.INTERRUPTED, cli.PIPE_CLOSED, cli.TERMINATED}
 
 
 @each_document
