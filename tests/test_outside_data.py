@@ -1,0 +1,79 @@
+"""The source documents and the errors that people really paste, where they are at hand; neither is part of this repository."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.app import build_registry
+from bot.config import Config
+from bot.errors import UsageError
+from bot.playbook import default_folder, load_library
+from bot.recognise import cluster_meant
+from tests.require import missing
+
+_UNITS = {"minute": 60, "minutes": 60, "hour": 3600, "hours": 3600}
+
+
+def given(variable: str) -> Path:
+    value = os.environ.get(variable)
+    if not value:
+        missing("data", f"{variable} is not set")
+    return Path(value)
+
+
+@pytest.fixture(scope="module")
+def document() -> str:
+    (found,) = given("APIDOWN_SEEDS").glob("000_*.txt")
+    return found.read_text()
+
+
+def section(document: str, title: str) -> list[str]:
+    """The numbered items below a heading."""
+    body = document.partition(f"## {title}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\d+\. (.+)$", body, re.M)
+
+
+def test_every_step_and_line_of_the_document_has_a_place(document: str) -> None:
+    playbook = load_library(default_folder(), build_registry()).playbooks["connection-refused"]
+    steps = {source for step in playbook.steps for source in step.source}
+    lines = {source for line in playbook.diagnosis for source in line.source}
+    assert {f"000/playbook/{number}" for number in range(1, len(section(document, "Playbook")) + 1)} <= steps
+    assert {f"000/diagnosis/{number}" for number in range(1, len(section(document, "Diagnosis")) + 1)} <= lines
+
+
+def test_the_windows_are_those_of_the_document(document: str) -> None:
+    playbook = load_library(default_folder(), build_registry()).playbooks["connection-refused"]
+    widened = {
+        span(first): span(second)
+        for first, second in re.findall(r"(\d+ \w+) → (\d+ \w+)", document.partition("Extend the search")[2])
+    }
+    for number, item in enumerate(section(document, "Diagnosis"), 1):
+        said = re.findall(r"within (\d+ (?:minutes?|hours?))", item)
+        (line,) = [line for line in playbook.diagnosis if f"000/diagnosis/{number}" in line.source]
+        assert span(said[0]) == line.window.length, line.id
+        assert line.window.widen == widened.get(line.window.length), line.id
+
+
+def span(text: str) -> timedelta:
+    number, unit = text.split()
+    return timedelta(seconds=int(number) * _UNITS[unit])
+
+
+def pasted() -> list[str]:
+    lines = given("APIDOWN_CORPUS").read_text().splitlines()
+    return [json.loads(line)["text"] for line in lines]
+
+
+def test_whatever_people_paste_gets_a_stranger_or_a_sentence() -> None:
+    config = Config.empty()
+    for text in pasted():
+        with suppress(UsageError):
+            # What somebody pasted never gets credentials.
+            assert not cluster_meant(text.split(), config).configured
