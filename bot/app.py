@@ -239,4 +239,6 @@ async def _store(url: str) -> AsyncGenerator[RedisStore]:
 
 
 def _intake(core: Core, store: Store, custodian: Custodian, replica: str) -> Intake:
-    return Intake(store=store, clock=core.clock, redactor=core.redactor, replica=replica, wake=custodian.wake)
+    return Intake(
+        store=store, library=core.library, clock=core.clock, redactor=core.redactor, replica=replica, wake=custodian.wake
+    )

@@ -124,8 +124,8 @@ class Settings(BaseSettings):
     log_format: Annotated[LogFormat, BeforeValidator(_lower)] = Field(
         default=LogFormat.JSON, description="How it is logged: `json` or `text`."
     )
-    health_host: str = Field(default="0.0.0.0", description="The address that health and metrics are served on.")  # noqa: S104
-    health_port: int = Field(default=8080, ge=0, le=65535, description="The port of health and metrics; 0 takes a free one.")
+    health_host: str = Field(default="0.0.0.0", description="The address that health is served on.")  # noqa: S104
+    health_port: int = Field(default=8080, ge=0, le=65535, description="The port of health; 0 takes a free one.")
     replica: str = Field(
         default_factory=_replica,
         min_length=1,

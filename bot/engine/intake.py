@@ -13,6 +13,7 @@ from bot.ids import investigation_id
 from bot.model.base import Value
 from bot.model.events import Event, EventType, Opened
 from bot.model.investigation import Investigation, Ref, State, replay
+from bot.playbook import Library
 from bot.ports import Opening, Request, Store
 from bot.redact import Redactor
 
@@ -27,15 +28,20 @@ class Intake:
     """Implements ``ports.Investigations`` on the event log. ``wake`` tells this replica that there may be work now; others
     find it by themselves within two seconds."""
 
-    def __init__(self, *, store: Store, clock: Clock, redactor: Redactor, replica: str, wake: Callable[[Ref], None]) -> None:
+    def __init__(
+        self, *, store: Store, library: Library, clock: Clock, redactor: Redactor, replica: str, wake: Callable[[Ref], None]
+    ) -> None:
         self._store = store
+        self._library = library
         self._clock = clock
         self._redactor = redactor
         self._replica = replica
         self._wake = wake
 
     async def start(self, request: Request) -> Opening:
-        """Opens an investigation of the cluster, or joins the one that is open."""
+        """Opens an investigation of the cluster, or joins the one that is open. Raises UsageError for an unknown playbook."""
+        if request.playbook is not None:
+            self._library.playbook_named(request.playbook)
         now = self._clock.now()
         ref = Ref(cluster=request.cluster.name, id=investigation_id(now))
         # The CA stays out of the log: it may be larger than an event, and the cluster's files have it.
