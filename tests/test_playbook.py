@@ -266,6 +266,7 @@ def test_a_single_file_is_checked_on_top_of_the_installed_ones() -> None:
 
 
 def test_a_single_bad_file_is_named(tmp_path: Path) -> None:
+    real = Registry(probes=scan(bot.probes, Probe))
     (tmp_path / "mine.yaml").write_text("id: mine\nstepz: []\n")
     with pytest.raises(DocumentErrors, match=r"mine\.yaml:2:1: unknown key 'stepz'"):
-        load_library(default_folder(), REGISTRY, tmp_path / "mine.yaml")
+        load_library(default_folder(), real, tmp_path / "mine.yaml")
