@@ -12,6 +12,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from pydantic_core import to_json
+
 from bot.clock import Clock
 from bot.ids import digest, event_id
 from bot.model.base import Json, Value
@@ -20,14 +22,14 @@ from bot.model.investigation import Ref
 from bot.ports import Lease, Store
 from bot.redact import Redactor
 
-_DATA_LIMIT = MAX_BYTES - 3072
+_LONGEST_NAME = 600
+"""Bytes of an id or a name: they carry subjects from outside."""
+_DATA_LIMIT = MAX_BYTES - 2 * _LONGEST_NAME - 300
 """Room for the envelope around the data."""
-_LONGEST_NAME = 1000
-"""Ids and names carry subjects from outside."""
 
 _EVIDENCE_CUTS: tuple[tuple[int, int], ...] = ((2000, 50), (500, 20), (160, 8), (60, 3))
 """What is left of evidence, in turn: characters of a text, and entries of a list or an object."""
-_TEXT_CUTS = (2000, 800, 300, 100)
+_TEXT_CUTS = (2000, 800, 300, 100, 40)
 """What is left of every text, when cutting the evidence is not enough."""
 
 
@@ -50,7 +52,7 @@ def make_event(
 def _name(text: str) -> str:
     """As it is, or cut with a digest at the end, so that two long names stay two."""
     sound = _sound(text)
-    return sound if len(sound.encode()) <= _LONGEST_NAME else f"{sound[: _LONGEST_NAME // 5]}…{digest(sound)}"
+    return sound if len(to_json(sound)) <= _LONGEST_NAME else f"{sound[: _LONGEST_NAME // 8]}…{digest(sound)}"
 
 
 def _sound(value: Any) -> Any:
