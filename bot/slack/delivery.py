@@ -62,12 +62,13 @@ class SlackDelivery:
         try:
             async with asyncio.TaskGroup() as tasks:
                 follower = tasks.create_task(ledger.follow(), name=f"{lease.ref}: follow the log")
-                try:
-                    await self._rounds(lease, ledger)
-                finally:
-                    await _stop(follower)
+                await self._rounds(lease, ledger)
+                follower.cancel()
         except BaseExceptionGroup as group:
-            raise _told(group, LeaseLost) from group
+            told = _told(group, LeaseLost)
+            if told is None:
+                raise
+            raise told from group
 
     async def _rounds(self, lease: Lease, ledger: Ledger) -> None:
         """Delivers; when that cannot be done, rests until a new round is a reason to try again."""
@@ -106,8 +107,10 @@ class SlackDelivery:
                 tasks.create_task(lanes.edit_old(), name=f"{lease.ref}: edits")
         except BaseExceptionGroup as group:
             told = _told(group, LeaseLost, Undeliverable)
-            if told is not group or not isinstance(group, Exception):
+            if told is not None:
                 raise told from group
+            if not isinstance(group, Exception):
+                raise
             # The boundary around Slack: a defect in drawing or posting ends what is shown, never the investigation.
             log.exception("slack-delivery-failed", investigation=str(lease.ref))
             raise Undeliverable(Result(kind=Kind.FATAL, error="a defect of apidown, see its log")) from group
@@ -122,16 +125,8 @@ class SlackDelivery:
         await self._on_undeliverable(ledger.state, error.what)
 
 
-async def _stop(task: asyncio.Task[None]) -> None:
-    """Cancels until it is over: before Python 3.12 ``asyncio.wait_for``, which clients of stores use, can lose a
-    cancellation that comes just as it ends."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=0.1)
-
-
-def _told(group: BaseExceptionGroup[BaseException], *kinds: type[BaseException]) -> BaseException:
-    """The first error of these kinds anywhere in the group, else the group itself."""
+def _told(group: BaseExceptionGroup[BaseException], *kinds: type[BaseException]) -> BaseException | None:
+    """The first error of these kinds anywhere in the group."""
     for kind in kinds:
         found = group.subgroup(kind)
         if found is not None:
@@ -139,4 +134,4 @@ def _told(group: BaseExceptionGroup[BaseException], *kinds: type[BaseException])
             while isinstance(leaf, BaseExceptionGroup):
                 leaf = leaf.exceptions[0]
             return leaf
-    return group
+    return None

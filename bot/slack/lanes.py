@@ -8,6 +8,8 @@ everything that is complete by then.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from itertools import accumulate
 
 import structlog
 
@@ -25,8 +27,8 @@ from bot.slack.pace import Pace, Timing
 from bot.slack.patience import Patience, Undeliverable
 from bot.slack.readback import ReadBack, metadata
 
-# As many event ids as surely fit beside the rest of a planning event.
-_MOST_EVENTS = 100
+# Bytes of event ids in a planning event: what surely fits beside the rest of it.
+_ROOM_FOR_IDS = 8_192
 # A thread that people keep deleting is not posted over and over.
 _MOST_ROOTS = 3
 
@@ -71,7 +73,8 @@ class Lanes:
     async def post_missing(self) -> None:
         while True:
             if self._next_post() is None:
-                if self._ledger.closed:
+                # Not before the edits are done: one that Slack refuses for good asks for a post in its place.
+                if self._complete():
                     return
                 await self._ledger.changed()
                 continue
@@ -81,6 +84,9 @@ class Lanes:
 
     def _next_post(self) -> Message | None:
         return self._outbox.next_post(self._ledger.wanted())
+
+    def _complete(self) -> bool:
+        return self._outbox.complete(self._ledger.wanted(), self._ledger.state)
 
     async def _slot(self) -> Message | None:
         """Waits for the channel's next slot and takes it for what is most important then."""
@@ -103,7 +109,7 @@ class Lanes:
                 return
             del self._outbox.uncertain[key]
         if key not in self._outbox.planned:
-            planned = DeliveryPlanned(message=key, events=message.events[:_MOST_EVENTS])
+            planned = DeliveryPlanned(message=key, events=_fitting(message.events))
             await self._ledger.note(event_id(EventType.DELIVERY_PLANNED, key), EventType.DELIVERY_PLANNED, planned)
             self._outbox.planned.add(key)
         if key != ROOT and self._parent is None and ROOT not in self._outbox.posted:
@@ -190,7 +196,7 @@ class Lanes:
         while True:
             edit = self._outbox.next_edit(self._ledger.wanted(), self._ledger.state)
             if edit is None:
-                if self._outbox.complete(self._ledger.wanted(), self._ledger.state):
+                if self._complete():
                     return
                 await self._idle()
                 continue
@@ -253,6 +259,7 @@ class Lanes:
             # Not even as text. What is there stays until there is something new to show.
             self._outbox.edited(edit)
         self._outbox.plain.add(edit.key)
+        self._ledger.wake()
 
     def _count_root(self, edit: Edit, result: Result) -> None:
         if edit.key in (ROOT, STATUS):
@@ -264,3 +271,9 @@ class Lanes:
 def _drawn_as(key: str) -> str:
     """The key under which the view draws this message."""
     return ROOT if key == STATUS else key
+
+
+def _fitting(ids: Sequence[str]) -> tuple[str, ...]:
+    """The first of these ids, as many as have room: they carry subjects from outside, which may be long."""
+    sizes = accumulate(len(one.encode()) for one in ids)
+    return tuple(one for one, size in zip(ids, sizes, strict=True) if size <= _ROOM_FOR_IDS)

@@ -11,6 +11,7 @@ from yarl import URL
 from bot.errors import LeaseLost
 from bot.model.events import DeliveryPlanned, Event, EventType, StepPlan, Thread
 from bot.model.finding import Status
+from bot.render.thread import messages
 from bot.slack.client import SlackClient
 from bot.slack.pace import Timing
 from tests.ports import free_port
@@ -420,3 +421,29 @@ async def test_a_thread_that_exists_already_gets_the_status_as_its_first_reply(t
     assert replies[0].metadata["event_payload"]["message"] == "root"
     assert len({reply.metadata["event_payload"]["message"] for reply in replies}) == len(replies)
     slack.assert_clean()
+
+
+async def test_a_root_that_is_deleted_before_the_last_edit_is_stood_in_for_although_all_else_is_posted(told):
+    story = scenarios.tie()
+    await told.open(story)
+    async with told.delivering() as task:
+        await told.tell(story)
+        wanted = {message.key for message in messages(story.state, now=CLOCK.now())}
+        await told.slack.wait_for(lambda: wanted <= set(told.shown()))
+        told.slack.erase(told.channel, told.posted()[0].ts)
+        await told.tell(story.close("cancelled"))
+        async with asyncio.timeout(20):
+            await task
+    status = told.posted()[told.shown().index("status")]
+    assert "cancelled" in status.text
+    told.slack.assert_clean()
+
+
+async def test_a_plan_of_many_long_findings_fits_in_an_event(told):
+    story = Story().begin()
+    names = [f"kube-system/{'p' * 250}-{number}" for number in range(120)]
+    story.finish("tcp-connect", *(seen("tcp-connect", name, Status.OK, "connected", "It runs.") for name in names))
+    await told.deliver_all(closed(story))
+    assert told.undeliverable == []
+    planned = next(event for event in await told.events(EventType.DELIVERY_PLANNED) if event.data["message"] == "steps/1")
+    assert 1 < len(planned.data["events"]) < len(names)
