@@ -137,11 +137,10 @@ class Config:
         may not ask about it."""
         wanted = text.strip().lower()
         names = {name.lower(): one for one in self.clusters.values() for name in (one.name, *one.aliases)}
-        allowed = self._allowed(channel)
-        reachable = {name: one for name, one in names.items() if not allowed or one.name in allowed}
+        reachable = {name: one for name, one in names.items() if self.may_ask(one.name, channel)}
         if found := reachable.get(wanted):
             return found
-        known = f"the clusters are {', '.join(sorted({one.name for one in reachable.values()}))}" if reachable else ""
+        known = f"the clusters are {', '.join(self.clusters_for(channel))}" if reachable else ""
         if wanted in names:
             raise UsageError(f"cluster '{names[wanted].name}' is not for this channel", nearest=known)
         raise UsageError(f"there is no cluster '{text.strip()}'", nearest=did_you_mean(wanted, reachable) or known)
@@ -151,8 +150,17 @@ class Config:
         said = self.channels.get(channel or "", Channel()).cluster
         if said:
             return self.clusters[said]
-        allowed = self._allowed(channel) or frozenset(self.clusters)
-        return self.clusters[next(iter(allowed))] if len(allowed) == 1 else None
+        allowed = self.clusters_for(channel)
+        return self.clusters[allowed[0]] if len(allowed) == 1 else None
+
+    def may_ask(self, cluster: str, channel: str | None) -> bool:
+        """Whether this channel may ask about, and is told of, this cluster."""
+        allowed = self.channels.get(channel or "", Channel()).allow_clusters
+        return not allowed or cluster in allowed
+
+    def clusters_for(self, channel: str | None) -> tuple[str, ...]:
+        """The names of the clusters that this channel may ask about, in their order."""
+        return tuple(name for name in sorted(self.clusters) if self.may_ask(name, channel))
 
     def may_start(self, user: str, groups: Iterable[str] = ()) -> bool:
         """Whether this person, a member of these user groups, may start an investigation."""
@@ -162,9 +170,6 @@ class Config:
     def ad_hoc(self, url: str) -> Cluster:
         """The cluster of a bare URL, with the controls of this file."""
         return ad_hoc(url, self.controls)
-
-    def _allowed(self, channel: str | None) -> frozenset[str]:
-        return frozenset(self.channels.get(channel or "", Channel()).allow_clusters)
 
 
 def _snapshot(form: ConfigForm, folder: Path) -> Config:

@@ -82,7 +82,6 @@ WebUrl = Annotated[Text, AfterValidator(_web_url)]
 ChannelId = Annotated[Text, _slack_id("CGD", "a channel", "C0123ABCD")]
 
 _WAYS = ("kubeconfig", "server", "in_cluster")
-_SERVER_ONLY = ("ca", "token_file", "client_certificate", "client_key", "tls_server_name", "proxy_url")
 
 
 def _one_way(in_cluster: bool, info: ValidationInfo) -> bool:

@@ -37,7 +37,8 @@ def cluster_meant(words: Sequence[str], config: Config, *, channel: str | None =
     default = config.default_for(channel)
     if not words:
         if default is None:
-            raise UsageError("which cluster?", nearest=_known(config), next="type /apidown CLUSTER or /apidown https://HOST:6443")
+            next = "type /apidown CLUSTER or /apidown https://HOST:6443"
+            raise UsageError("which cluster?", nearest=_known(config, channel), next=next)
         return default.cluster()
     unknown: UsageError | None = None
     try:
@@ -54,21 +55,22 @@ def cluster_meant(words: Sequence[str], config: Config, *, channel: str | None =
     raise UsageError(unknown.what, nearest=unknown.nearest, next="type /apidown CLUSTER, a server's URL, or /apidown help")
 
 
-def _known(config: Config) -> str:
-    return f"the clusters are {', '.join(sorted(config.clusters))}" if config.clusters else "no clusters are configured"
+def _known(config: Config, channel: str | None) -> str:
+    known = config.clusters_for(channel)
+    return f"the clusters are {', '.join(known)}" if known else "no clusters are configured"
 
 
 def _by_address(words: Sequence[str], config: Config, channel: str | None) -> Cluster | None:
-    """The cluster of the first address in the text; a configured one if it has that address. Without a port a name
-    is only looked for among those configured."""
-    for text in _addresses(" ".join(words)):
-        host, port = _host_and_port(text)
-        named = next((name for name, place in _places(config) if host == place[0] and port in (None, place[1])), None)
+    """The configured cluster that has one of the addresses in the text, else the ad-hoc one of the first address: a link
+    to a manual may stand before the server's own. Without a port a name is only looked for among those configured."""
+    found = [(text, *_host_and_port(text)) for text in _addresses(" ".join(words))]
+    places = _places(config)
+    for _, host, port in found:
+        named = next((name for name, place in places if host == place[0] and port in (None, place[1])), None)
         if named is not None:
             return config.cluster_named(named, channel).cluster()
-        if port is not None:
-            return config.ad_hoc(text if "://" in text else f"https://{text}")
-    return None
+    url = next((text if "://" in text else f"https://{text}" for text, _, port in found if port is not None), None)
+    return None if url is None else config.ad_hoc(url)
 
 
 def _addresses(text: str) -> list[str]:

@@ -8,6 +8,7 @@ to follow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,13 +45,13 @@ def apidown(call: CommandCall, config: Config) -> Answer:
     except UsageError as error:
         return Answer(text=str(error))
     if asked.verb == "help":
-        return Answer(text=_help(config))
+        return Answer(text=_help(config.clusters_for(call.channel)))
     if asked.verb == "status":
-        return Answer(text="Looking…", then=lambda investigations: _status(investigations, call))
+        return Answer(text="Looking…", then=lambda investigations: _status(investigations, call, config))
     if asked.verb == "cancel":
         return Answer(
             text="Looking for what to cancel…",
-            then=lambda investigations: _cancel(investigations, call, asked.cluster),
+            then=lambda investigations: _cancel(investigations, call, asked.cluster, config),
             restricted=True,
         )
     return _start(call, asked)
@@ -84,8 +85,8 @@ async def _open(investigations: Investigations, request: Request) -> str | None:
     return f"{_called(request.cluster)} is being investigated already, {where} ({opening.ref.id}). You were added to it."
 
 
-async def _status(investigations: Investigations, call: CommandCall) -> str:
-    states = await investigations.current()
+async def _status(investigations: Investigations, call: CommandCall, config: Config) -> str:
+    states = await _told_of(investigations, call, config)
     if not states:
         return "Nothing is being investigated. Type /apidown, or /apidown help."
     return "\n".join(_line(state, call) for state in states)
@@ -98,8 +99,14 @@ def _line(state: Investigation, call: CommandCall) -> str:
     return f"{_called(state.opened.cluster)} ({state.ref.id}): {state.state.value}, opened {shown} ago. {verdict}"
 
 
-async def _cancel(investigations: Investigations, call: CommandCall, cluster: Cluster | None) -> str:
-    running = [state for state in await investigations.current() if state.state is State.RUNNING]
+async def _told_of(investigations: Investigations, call: CommandCall, config: Config) -> list[Investigation]:
+    """What this channel may know of: its own investigations, and those of the clusters that it may ask about."""
+    found = await investigations.current()
+    return [state for state in found if _is_meant(state, call, None) or config.may_ask(state.ref.cluster, call.channel)]
+
+
+async def _cancel(investigations: Investigations, call: CommandCall, cluster: Cluster | None, config: Config) -> str:
+    running = [state for state in await _told_of(investigations, call, config) if state.state is State.RUNNING]
     meant = [state for state in running if _is_meant(state, call, cluster)]
     if len(meant) > 1:
         return "Several are running: " + ", ".join(f"/apidown cancel {state.ref.cluster}" for state in meant) + "?"
@@ -121,8 +128,8 @@ def _called(cluster: Cluster) -> str:
     return cluster.name if cluster.configured else cluster.target.url
 
 
-def _help(config: Config) -> str:
-    known = ", ".join(sorted(config.clusters)) or "none configured; give a URL such as https://api.example.com:6443"
+def _help(clusters: Sequence[str]) -> str:
+    known = ", ".join(clusters) or "none configured; give a URL such as https://api.example.com:6443"
     return "\n".join(
         [
             "I find out why a Kubernetes API server does not answer. I change nothing.",

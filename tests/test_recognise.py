@@ -68,6 +68,17 @@ def test_a_configured_host_at_another_port_is_not_the_configured_cluster():
     assert not meant("https://api.prod.example:9443").configured
 
 
+def test_a_link_before_the_servers_address_does_not_hide_the_configured_cluster():
+    text = "see https://docs.example.com/outage - the connection to the server api.prod.example:6443 was refused"
+    assert meant(text).name == "prod"
+
+
+def test_a_channel_is_told_of_its_own_clusters_only():
+    with pytest.raises(UsageError) as caught:
+        meant("whatever", "C0ONLYSTAG")
+    assert "prod" not in str(caught.value)
+
+
 def test_without_words_the_channels_own_cluster_is_meant():
     assert meant("", "C0PROD").name == "prod"
     assert meant("", "C0ONLYSTAG").name == "staging"

@@ -28,7 +28,7 @@ from bot.redact import Redactor
 from bot.registry import Answer, Command, CommandCall
 from bot.render.slack_text import Markup, escape, fmt, lines
 from bot.slack.buttons import BUTTONS, Buttons
-from bot.slack.client import SlackClient
+from bot.slack.client import SlackClient, shorten
 from bot.slack.errors import Kind, Result
 from bot.slack.pace import Timing
 from bot.slack.patience import Patience
@@ -40,6 +40,7 @@ from bot.slack.work import Work
 _ANYTHING = re.compile(".*", re.S)
 _REMEMBERED_CALLERS = 200
 _BUSY = Markup("I am busy with too many requests. Nothing was done; try again in a minute.")
+_BROKEN = Markup("That failed because of a defect of apidown, which is in its log. Nothing was done.")
 
 log = structlog.get_logger()
 
@@ -187,7 +188,13 @@ class SlackApp:
             text=self._redactor.text(unformat(str(body.get("text") or ""))),
             at=self._clock.now(),
         )
-        answer = command.answer(call, self._config())
+        try:
+            answer = command.answer(call, self._config())
+        except Exception:
+            # The boundary around a command: without an acknowledgement nobody would know that it was heard.
+            log.exception("slack-command-broke", command=name)
+            await _say(ack, _BROKEN)
+            return
         known = self._rights.known(call.user) if answer.restricted else True
         if known is False:
             await _say(ack, self._rights.refusal("start investigations"))
@@ -197,7 +204,7 @@ class SlackApp:
         if answer.then is not None and not self._work.enqueue(f"/{name} of {call.user}", job, tell):
             await _say(ack, _BUSY)
             return
-        await _say(ack, _plain(answer.text))
+        await _say(ack, self._plain(answer.text))
 
     async def _finish(self, call: CommandCall, answer: Answer, response_url: str) -> None:
         """What a command does after its acknowledgement."""
@@ -236,25 +243,24 @@ class SlackApp:
     # Answers
 
     async def _tell(self, response_url: str, thread_ts: str | None, text: str) -> None:
-        await self._tell_markup(response_url, thread_ts, _plain(text))
+        await self._tell_markup(response_url, thread_ts, self._plain(text))
 
     async def _tell_markup(self, response_url: str, thread_ts: str | None, text: Markup) -> bool:
         if not response_url:
             return False
-        body = {"text": text, **({"thread_ts": thread_ts} if thread_ts else {})}
+        body = {"text": shorten(text), **({"thread_ts": thread_ts} if thread_ts else {})}
         result = await self._slack.respond(response_url, body)
         if not result.ok:
             log.warning("slack-answer-lost", error=result.error)
         return result.ok
 
-
-def _plain(text: str) -> Markup:
-    """A command's plain text, line by line: what a person typed may be in it."""
-    return lines(escape(line) for line in text.splitlines())
+    def _plain(self, text: str) -> Markup:
+        """A command's plain text, line by line: what a person typed may be in it, and what a file or a server said."""
+        return lines(escape(line) for line in self._redactor.text(text).splitlines())
 
 
 async def _say(ack: AsyncAck, text: Markup) -> None:
-    await ack(text=text, response_type="ephemeral")
+    await ack(text=shorten(text), response_type="ephemeral")
 
 
 def _quiet(logger: logging.Logger) -> logging.Logger:

@@ -20,7 +20,7 @@ PROD = ClusterDefinition(name="prod", server="https://api.prod.example:6443")
 STAGING = ClusterDefinition(name="staging", server="https://api.staging.example:6443")
 CONFIG = Config(
     clusters=MappingProxyType({"prod": PROD, "staging": STAGING}),
-    channels=MappingProxyType({"C0PROD": Channel(cluster="prod")}),
+    channels=MappingProxyType({"C0PROD": Channel(cluster="prod"), "C0STAGING": Channel(allow_clusters=("staging",))}),
 )
 
 
@@ -151,6 +151,16 @@ async def test_status_says_what_runs_for_how_long_to_everybody():
     text = await answer.then(Engine(investigation("prod", "20261120-k7f3")))
     assert text == "prod (20261120-k7f3): running, opened 40 s ago. no verdict yet"
     assert "Nothing" in await answer.then(Engine())
+
+
+async def test_a_restricted_channel_learns_of_its_own_clusters_and_investigations_only():
+    here = investigation("prod", "20261120-here", channel="C0STAGING")
+    engine = Engine(investigation("prod", "20261120-aaaa"), investigation("staging", "20261120-bbbb"), here)
+    shown = await ask("status", channel="C0STAGING").then(engine)
+    assert [line.split()[0:2] for line in shown.splitlines()] == [["staging", "(20261120-bbbb):"], ["prod", "(20261120-here):"]]
+    assert "prod" not in ask("help", channel="C0STAGING").text
+    elsewhere = Engine(investigation("prod", "20261120-aaaa"))
+    assert "prod" not in await ask("cancel", channel="C0STAGING").then(elsewhere)
 
 
 async def test_cancel_takes_the_one_that_runs_in_this_channel():

@@ -34,11 +34,11 @@ class Engine:
     states: dict[Ref, Investigation] = field(default_factory=dict)
     requests: list = field(default_factory=list)
     asked: list = field(default_factory=list)
-    away: bool = False
+    away: str = ""
 
     async def start(self, request):
         if self.away:
-            raise Unavailable("the store does not answer", where="store", next="look at the store")
+            raise Unavailable(self.away, where="store", next="look at the store")
         self.requests.append(request)
         ref = Ref(cluster=request.cluster.name, id="20261120-k7f3")
         opened = Opened(cluster=request.cluster, trigger=request.trigger, thread=request.thread)
@@ -74,6 +74,11 @@ def broken(call, config):
     return Answer(text="Trying.", then=then)
 
 
+@command(usage="/broken-at-once")
+def broken_at_once(call, config):
+    raise KeyError("a defect")
+
+
 @dataclass
 class Desk:
     """The app at work, and what a test needs to change around it."""
@@ -94,7 +99,7 @@ async def open_desk(slack, client):
             app = SlackApp(
                 slack=client,
                 app_token=slack.app_token,
-                commands={**scan(commands, Command), "broken": broken},
+                commands={**scan(commands, Command), "broken": broken, "broken-at-once": broken_at_once},
                 config=lambda: config,
                 investigations=engine,
                 clock=CLOCK,
@@ -159,7 +164,7 @@ async def test_secrets_in_what_is_pasted_go_no_further(slack, open_desk):
 
 async def test_a_store_that_is_away_is_said_to_the_person_who_asked(slack, open_desk):
     desk = await open_desk()
-    desk.engine.away = True
+    desk.engine.away = "the store does not answer"
     assert (await slack.slash(slack.ann, slack.incidents, "lab")).error is None
     await slack.wait_for(lambda: whispers(slack))
     assert "the store does not answer" in whispers(slack)[0]
@@ -171,6 +176,24 @@ async def test_a_defect_in_a_command_is_said_and_the_next_command_works(slack, o
     await slack.wait_for(lambda: whispers(slack))
     assert "defect" in whispers(slack)[0]
     assert (await slack.slash(slack.ann, slack.incidents, "lab")).error is None
+
+
+async def test_a_defect_in_reading_a_command_is_acknowledged_and_said(slack, open_desk):
+    await open_desk()
+    ack = await slack.slash(slack.ann, slack.incidents, "", command="/broken-at-once")
+    assert ack.error is None
+    assert "defect" in ack.text
+
+
+async def test_an_error_that_is_told_to_a_person_holds_no_secret_and_fits_in_a_message(slack, open_desk):
+    desk = await open_desk()
+    desk.engine.away = "the store at redis://:s3cret-value@store does not answer" + " & no more" * 1000
+    await slack.slash(slack.ann, slack.incidents, "lab")
+    await slack.wait_for(lambda: whispers(slack))
+    assert "the store at" in whispers(slack)[0]
+    assert "s3cret" not in whispers(slack)[0]
+    assert len(whispers(slack)[0]) <= 3_500
+    slack.assert_clean()
 
 
 async def test_only_members_of_the_user_group_may_start_and_others_learn_whom_to_ask(slack, open_desk):
