@@ -55,9 +55,12 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bAIza[A-Za-z0-9_-]{30,}"), f"{MARK} Google key"),
     (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}"), f"{MARK} GitHub token"),
     (re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}"), f"{MARK} GitLab token"),
-    # An environment's entry in an exec plugin's part of a kubeconfig: the name on one line, the value on the next.
+    # An environment's entry in an exec plugin's part of a kubeconfig: the name, then the value, in YAML or JSON.
     (
-        re.compile(rf"(?i)({_NAMED}['\"]?[ \t]{{0,8}}\n[ \t-]{{0,40}}value:[ \t]{{0,8}})(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s'\"]+)"),
+        re.compile(
+            rf"(?i)({_NAMED}['\"]?,?[ \t]{{0,8}}\n?[ \t-]{{0,40}}['\"]?value['\"]?:[ \t]{{0,8}})"
+            r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s'\"]+)"
+        ),
         rf"\1{MARK}",
     ),
     # A line of YAML or of an environment with nothing else on it: whatever the value looks like.
@@ -77,10 +80,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(rf"(?i:({_NAMED}['\"]?[ \t]{{0,8}}=[ \t]{{0,8}}))(?:\"[^\"\n]+\"|'[^'\n]+'|[^\s,;}}&'\"\[]{{4,}})"),
         rf"\1{MARK}",
     ),
-    # Flags: --token abcdef.0123456789abcdef.
+    # Flags: --token abcdef.0123456789abcdef, and in a list of arguments, one a line.
     (
         re.compile(
-            rf"(?i)((?<![\w-])--[\w-]{{0,40}}?{_NAMED}['\",]{{0,3}}[ \t]{{1,8}}['\"]?)(?!\[redacted\])[^\s,'\"-][^\s,'\"]{{5,}}"
+            rf"(?i)((?<![\w-])--[\w-]{{0,40}}?{_NAMED}['\",]{{0,3}}(?:[ \t]{{1,8}}|\n[ \t]{{0,40}}(?:- )?)['\"]?)"
+            r"(?!\[redacted\])[^\s,'\"-][^\s,'\"]{5,}"
         ),
         rf"\1{MARK}",
     ),

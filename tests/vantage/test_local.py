@@ -234,7 +234,7 @@ async def test_everything_of_a_round_is_closed_with_it_and_counted() -> None:
         yield ctx.finding("a", Status.OK, "good", "It is good.")
 
     made, network, reads = place(probe)
-    round = opened(made, credentials=Token())
-    assert round.requests_made() == 3
-    await round.aclose()
+    opening = opened(made, credentials=Token())
+    assert opening.requests_made() == 3
+    await opening.aclose()
     assert (network.closed, reads.closed) == (1, 1)
