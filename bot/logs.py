@@ -21,7 +21,9 @@ def configure(level: LogLevel, format: LogFormat, redactor: Redactor) -> None:
     """Sends our own log and the libraries' through the same redaction and the same form. Call once, at the start."""
 
     def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        return {key: value if key in _INTERNAL else _redacted(value, redactor) for key, value in event.items()}
+        internal = {key: value for key, value in event.items() if key in _INTERNAL}
+        shown = {redactor.text(key): _redacted(value, redactor) for key, value in event.items() if key not in _INTERNAL}
+        return shown | internal
 
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
