@@ -127,10 +127,6 @@ class Document:
         """Where the key of the mapping entry at ``loc`` stands; where the value starts, if it has no key."""
         return self._keys.get(loc) or self.where(loc)
 
-    def line_text(self, line: int) -> str:
-        """One line of the source, counted from 1, without its end; nothing for a line that is not there."""
-        return self._lines[line - 1] if 0 < line <= len(self._lines) else ""
-
     def problem(self, where: Position, what: str, nearest: str = "") -> Problem:
         """A problem with its source line. A private document's lines are not shown, and secrets never are."""
         return _problem(self._lines, where, what, nearest, private=self.private)

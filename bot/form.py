@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, StringConstraints, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from bot.document import Document, DocumentErrors, Loc, Problem, did_you_mean
+from bot.document import Document, Loc, Problem, did_you_mean
 
 
 class Form(BaseModel):
@@ -95,14 +95,6 @@ def validate(document: Document, form: type[F], context: Any = None) -> tuple[F 
         problems += _explain(document, form, error.errors(include_url=False))
         return None, tuple(problems)
     return (None if problems else result), tuple(problems)
-
-
-def load_form(document: Document, form: type[F], context: Any = None) -> F:
-    """As ``validate``, but raises DocumentErrors with all problems."""
-    result, problems = validate(document, form, context)
-    if result is None:
-        raise DocumentErrors(problems)
-    return result
 
 
 def _explain(document: Document, form: type[Form], errors: list[ErrorDetails]) -> list[Problem]:

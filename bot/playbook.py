@@ -81,9 +81,6 @@ from bot.form import validate
 from bot.model.playbook import Cause, Playbook
 from bot.playbook_form import CauseForm, Known, PlaybookForm
 from bot.registry import Registry
-from bot.template import PLACEHOLDERS, fill, fill_command
-
-__all__ = ["PLACEHOLDERS", "Library", "default_folder", "fill", "fill_command", "load_library", "schema", "schema_text"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +94,6 @@ class Library:
     def always(self) -> tuple[Playbook, ...]:
         """The playbooks whose steps run in every investigation."""
         return tuple(playbook for playbook in self.playbooks.values() if playbook.always)
-
-    def playbook_for(self, symptom: str) -> Playbook | None:
-        """The playbook that a symptom of the triage selects."""
-        return next((item for item in self.playbooks.values() if symptom in item.selects.symptoms), None)
-
-    def playbook_for_alert(self, name: str) -> Playbook | None:
-        """The playbook that an alert's name selects."""
-        return next((item for item in self.playbooks.values() if name in item.selects.alerts), None)
 
     def playbook_named(self, id: str) -> Playbook:
         """The playbook a person named; raises UsageError with the nearest id."""

@@ -37,8 +37,8 @@ def cluster_meant(words: Sequence[str], config: Config, *, channel: str | None =
     default = config.default_for(channel)
     if not words:
         if default is None:
-            next = "type /apidown CLUSTER or /apidown https://HOST:6443"
-            raise UsageError("which cluster?", nearest=_known(config, channel), next=next)
+            todo = "type /apidown CLUSTER or /apidown https://HOST:6443"
+            raise UsageError("which cluster?", nearest=_known(config, channel), next=todo)
         return default.cluster()
     unknown: UsageError | None = None
     try:

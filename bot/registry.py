@@ -219,5 +219,4 @@ class Registry:
     found before anybody needs it."""
 
     probes: Mapping[str, Probe[Any]]
-    change_kinds: frozenset[str] = field(default_factory=frozenset)
     commands: Mapping[str, Command] = field(default_factory=lambda: MappingProxyType({}))

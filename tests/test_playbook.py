@@ -17,8 +17,9 @@ from bot.model.base import Value
 from bot.model.finding import Finding
 from bot.model.playbook import Direction, Match, Weight
 from bot.model.vantage import VantageKind
-from bot.playbook import PLACEHOLDERS, default_folder, fill, fill_command, load_library, schema_text
+from bot.playbook import default_folder, load_library, schema_text
 from bot.registry import NoParams, Probe, ProbeContext, Registry, scan
+from bot.template import PLACEHOLDERS, fill, fill_command
 
 TESTDATA = Path(__file__).parent / "testdata"
 BAD_PLAYBOOKS = sorted((TESTDATA / "playbooks").glob("*.yaml"))
@@ -165,13 +166,11 @@ def test_a_good_cause_becomes_the_model(tmp_path: Path) -> None:
     assert cause.next[0].run == "ssh {host}"
 
 
-def test_symptoms_and_alerts_select_a_playbook(tmp_path: Path) -> None:
+def test_a_playbook_says_which_symptoms_and_alerts_select_it(tmp_path: Path) -> None:
     library = load_library(folder_with(tmp_path, playbooks={"refused": PLAYBOOK.format(id="refused")}), REGISTRY)
-    for found in (library.playbook_for("connection-refused"), library.playbook_for_alert("KubeAPIDown")):
-        assert found is not None
-        assert found.id == "refused"
-    assert library.playbook_for("something-else") is None
-    assert library.playbook_for_alert("connection-refused") is None
+    selects = library.playbooks["refused"].selects
+    assert "connection-refused" in selects.symptoms
+    assert "KubeAPIDown" in selects.alerts
 
 
 def test_a_symptom_selects_one_playbook_only(tmp_path: Path) -> None:

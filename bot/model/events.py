@@ -14,6 +14,9 @@ from bot.model.finding import Finding, Status
 from bot.model.target import Cluster
 
 VERSION = 1
+"""Of the envelope and of every type's data. It is raised whenever any of them changes, a new field included: readers are strict
+about their own version, pass over what they cannot read of a newer one, and never take over a log that holds such."""
+
 MAX_BYTES = 16 * 1024
 
 

@@ -1,7 +1,8 @@
 """An investigation's state, folded from its events: what every view renders and what a successor resumes from.
 
 ``replay`` is the only way to get one. The owner, the delivery, the terminal and the report all fold the same log, so they
-cannot disagree. Folding is order-tolerant: intake events may be anywhere between the owner's.
+cannot disagree. Folding is tolerant: intake events may be anywhere between the owner's, a log may end anywhere, and what a
+newer version wrote and this one cannot read is passed over.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any
 
+from pydantic import ValidationError
+
 from bot.model.base import Moment, Value
 from bot.model.change import Onset
 from bot.model.diagnosis import Correlation, Diagnosis, Triage, Verdict
 from bot.model.events import (
+    VERSION,
     Closed,
     Concluded,
     CorrelationEvaluated,
@@ -127,7 +131,17 @@ def replay(ref: Ref, events: Iterable[Event]) -> Investigation | None:
 
 
 def advance(ref: Ref, state: Investigation | None, event: Event) -> Investigation | None:
-    """The state after one more event. Unknown types change nothing but ``last_event_at``."""
+    """The state after one more event. What is not known here, a type or a newer version's data, changes nothing but
+    ``last_event_at``."""
+    try:
+        return _advanced(ref, state, event)
+    except ValidationError:
+        if event.v <= VERSION:
+            raise
+        return state and state.model_copy(update={"last_event_at": event.at})
+
+
+def _advanced(ref: Ref, state: Investigation | None, event: Event) -> Investigation | None:
     if event.type == EventType.OPENED:
         if state is not None:
             return state
@@ -184,12 +198,14 @@ def _step_started(state: Investigation, event: Event) -> dict[str, Any]:
 
 def _finding_recorded(state: Investigation, event: Event) -> dict[str, Any]:
     data = FindingRecorded.model_validate_json(_json(event))
-    return {
-        "steps": tuple(
-            step.model_copy(update={"findings": (*step.findings, data.finding)}) if step.plan.id in data.steps else step
-            for step in state.steps
-        )
-    }
+    return {"steps": tuple(_with_finding(step, data.finding) if step.plan.id in data.steps else step for step in state.steps)}
+
+
+def _with_finding(step: StepState, finding: Finding) -> StepState:
+    """The step with this finding, once: whoever took a round over may have said it again for the same step."""
+    if finding.key in {known.key for known in step.findings}:
+        return step
+    return step.model_copy(update={"findings": (*step.findings, finding)})
 
 
 def _step_finished(state: Investigation, event: Event) -> dict[str, Any]:
@@ -234,7 +250,7 @@ def _closed(state: Investigation, event: Event) -> dict[str, Any]:
 
 
 def _reopened(state: Investigation, event: Event) -> dict[str, Any]:
-    return {"state": State.RUNNING, "closed": None}
+    return {"state": State.RUNNING, "closed": None, "cancel_requested_by": None}
 
 
 def _joined(state: Investigation, event: Event) -> dict[str, Any]:

@@ -46,8 +46,7 @@ class Selects(Value):
 class Step(Value):
     """One thing the playbook does: a probe or a manual check, never both.
 
-    ``params`` is the YAML's ``with``; ``vantages`` its ``from`` (empty: the bot). ``slow`` steps may outlast the first
-    verdict and revise it.
+    ``params`` is the YAML's ``with``; ``vantages`` its ``from``.
     """
 
     id: str

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.diagnosis import ladder
 from bot.model.diagnosis import Cell, Layer
 from bot.model.finding import Status
 from bot.model.investigation import Investigation
 from bot.render.clean import shorten
 from bot.render.phrases import milliseconds
-
-_PROBE_LAYERS = {
-    "tcp-connect": Layer.TCP,
-    "tls-handshake": Layer.TLS,
-    "apiserver-health": Layer.HTTP,
-    "apiserver-auth": Layer.AUTH,
-}
 
 # Outcomes whose own name is too long for a cell, or says less than these words do.
 _SHORT = {
@@ -58,7 +52,7 @@ _GAP = "  "
 def grid(investigation: Investigation, *, width: int = 96, indent: str = "") -> str:
     """The grid, at most ``width`` columns wide: many addresses go into bands below one another. Empty when nothing is
     known yet; before triage it shows the findings there are."""
-    cells = investigation.triage.cells if investigation.triage else _so_far(investigation)
+    cells = investigation.triage.cells if investigation.triage else ladder.cells(investigation.findings)
     return draw(cells, width=width - len(indent), indent=indent)
 
 
@@ -121,21 +115,3 @@ def _cell(cell: Cell | None) -> str:
     if cell.status is Status.NOT_CHECKED or cell.duration_s is None:
         return shorten(words, _CELL_LIMIT)
     return f"{shorten(words, _CELL_LIMIT)} {milliseconds(cell.duration_s)}"
-
-
-def _so_far(investigation: Investigation) -> list[Cell]:
-    """Cells from findings, while triage has not spoken yet."""
-    found = investigation.findings
-    layers = [(Layer.NAME if finding.probe == "dns-lookup" else _PROBE_LAYERS.get(finding.probe), finding) for finding in found]
-    return [
-        Cell(
-            layer=layer,
-            address=finding.subject,
-            vantage=str(finding.vantage),
-            status=finding.status,
-            outcome=finding.outcome,
-            duration_s=finding.duration_s,
-        )
-        for layer, finding in layers
-        if layer is not None
-    ]

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.diagnosis import ladder
 from bot.model.change import Onset
-from bot.model.diagnosis import Correlation, CorrelationResult, Diagnosis, RankedCause, Separator, Verdict
+from bot.model.diagnosis import Correlation, CorrelationResult, Diagnosis, Layer, RankedCause, Separator, Verdict
 from bot.model.finding import Finding, Status, worst
 from bot.model.investigation import Investigation, Progress, State, StepState
 from bot.render.clean import one_line
@@ -18,9 +19,6 @@ from bot.render.phrases import confidence, count
 MATCHES = frozenset({CorrelationResult.MATCH, CorrelationResult.MATCH_AFTER_WIDENING})
 TROUBLE = frozenset({Status.PROBLEM, Status.ERROR})
 TOP_CAUSES = 3
-
-# Probes that look at each address; their findings' subjects are the addresses.
-_PER_ADDRESS = frozenset({"tcp-connect", "tls-handshake", "apiserver-health", "apiserver-auth"})
 
 
 class Phase(StrEnum):
@@ -119,9 +117,8 @@ def progress(investigation: Investigation) -> str:
 
 def addresses(investigation: Investigation) -> list[str]:
     """The addresses under test that are known so far, in the order they were seen."""
-    cells = investigation.triage.cells if investigation.triage else ()
-    seen = [finding.subject for finding in investigation.findings if finding.probe in _PER_ADDRESS]
-    return list(dict.fromkeys([*(cell.address for cell in cells if cell.layer.value != "name"), *seen]))
+    cells = investigation.triage.cells if investigation.triage else ladder.cells(investigation.findings)
+    return list(dict.fromkeys(cell.address for cell in cells if cell.layer is not Layer.NAME))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,9 +30,6 @@ from bot.ports import Entry, Lease, Opening
 LEASE_S = 10.0
 """How long a lease lasts. An owner that stops renewing is succeeded after this time."""
 
-RENEW_EVERY_S = 3.0
-"""How often an owner renews: three tries before its lease runs out."""
-
 KEEP_S = 30 * 24 * 3600
 """How long a closed log, and the name of a cluster without investigations, are kept."""
 
