@@ -23,6 +23,7 @@ from bot.demo.pki import Pair
 _CHECKS = ("ping", "log", "etcd", "poststarthook/start-apiextensions-controllers", "poststarthook/rbac/bootstrap-roles")
 _PLAINTEXT = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 _TLS_HANDSHAKE = 0x16
+_READ_AHEAD = 4096
 _VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.2", "platform": "linux/amd64"}
 _PODS = {
     "kind": "PodList",
@@ -110,6 +111,8 @@ class _Server:
         if not first:
             return
         if first[0] != _TLS_HANDSHAKE:
+            # Go has read this much by then. Closing with bytes unread would reset, and the peer lose the answer.
+            connection.recv(_READ_AHEAD)
             await asyncio.get_running_loop().sock_sendall(connection, _PLAINTEXT)
             return
         reader = asyncio.StreamReader()
