@@ -101,8 +101,9 @@ class Channel(Value):
 
 
 def ad_hoc(url: str, controls: tuple[Endpoint, ...] = ()) -> Cluster:
-    """The cluster of a bare URL: no credentials and none possible. Raises UsageError for what is no server URL."""
-    target = Target.from_url(url)
+    """The cluster of a bare URL: no credentials and none possible, and no authority to compare with. Raises UsageError for
+    what is no server URL."""
+    target = Target.from_url(url).model_copy(update={"authority_known": False})
     return Cluster(name=adhoc_cluster(target.url), target=target, configured=False, controls=controls)
 
 

@@ -33,7 +33,9 @@ class Target(Value):
 
     ``server_name`` is what the certificate must be valid for and what is sent as SNI (kubeconfig's ``tls-server-name``,
     else the host). ``ca_pem`` is the bundle that must have signed it; None means the system's trust store.
-    ``proxy_url`` is set when clients reach the server through an HTTP proxy only.
+    ``authority_known`` is False where that store is only a stand-in (a bare URL, a CA file that cannot be read): a
+    certificate that it does not know proves nothing then. ``proxy_url`` is set when clients reach the server through an
+    HTTP proxy only.
     """
 
     url: str
@@ -43,6 +45,7 @@ class Target(Value):
     path: str = ""
     server_name: str
     ca_pem: str | None = None
+    authority_known: bool = True
     proxy_url: str | None = None
 
     @classmethod

@@ -21,6 +21,7 @@ _SLOW_S = 1.0
 _SMALL_SEGMENT = 500
 _STATUS = {
     "verified": Status.OK,
+    "authority-not-known": Status.INCONCLUSIVE,
     "deadline-capped": Status.INCONCLUSIVE,
     "local-failure": Status.ERROR,
     "not-reached": Status.NOT_APPLICABLE,

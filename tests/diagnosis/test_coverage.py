@@ -26,6 +26,7 @@ SAYS_NOTHING_OF_THE_TARGET = {
     "address-given": "not-applicable: there is no name to resolve",
     "no-address": "not-applicable: dns-lookup says why",
     "verified": "the good state",
+    "authority-not-known": "inconclusive: what answers cannot be verified, and that is nobody's fault but ours",
     "plain-http-target": "not-applicable: cluster-endpoint judges the scheme",
     "not-reached": "not-applicable: the layer below says why",
     "no-credentials": "not-checked: nothing to try",

@@ -88,6 +88,11 @@ def everywhere(failure: Failure) -> Arrange:
     return lambda scene: scene.network.hides_from_tls(ADDRESS, failure)
 
 
+def nobody_said_which_authority(scene: Scene) -> None:
+    scene.target = target().model_copy(update={"authority_known": False})
+    presents(Failure.CERTIFICATE_UNKNOWN_AUTHORITY)(scene)
+
+
 def plain_http(scene: Scene) -> None:
     scene.target = target("http://api.example.com:6443")
 
@@ -118,6 +123,7 @@ SCENES: list[tuple[str, Status, Arrange]] = [
     ("tls-closed", Status.PROBLEM, everywhere(Failure.TLS_CLOSED)),
     ("tls-reset", Status.PROBLEM, everywhere(Failure.TLS_RESET)),
     ("tls-alert", Status.PROBLEM, everywhere(Failure.TLS_ALERT)),
+    ("authority-not-known", Status.INCONCLUSIVE, nobody_said_which_authority),
     ("not-tls", Status.PROBLEM, everywhere(Failure.NOT_TLS)),
     ("plain-http-target", Status.NOT_APPLICABLE, plain_http),
     ("local-failure", Status.ERROR, everywhere(Failure.LOCAL_FAILURE)),

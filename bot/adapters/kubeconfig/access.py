@@ -98,13 +98,14 @@ def _access(definition: ClusterDefinition, entry: Entry, settings: Settings, clo
     problems = list(entry.problems)
     ca_pem = _ca(entry.ca, problems)
     target = Target.from_url(entry.server, server_name=entry.tls_server_name, ca_pem=ca_pem, proxy_url=entry.proxy_url)
+    target = target.model_copy(update={"authority_known": ca_pem is not None or not entry.ca})
     info = _cluster_info(target, ca_pem)
     credentials = FileCredentials(
         entry.user, clock=clock or SystemClock(), environment=settings.child_environment(), cluster=info
     )
     # Without the authority that was meant, the system's would vouch for strangers: who they are can be looked at, but they
     # get no credentials.
-    usable = entry.user != User() and (ca_pem is not None or not entry.ca)
+    usable = entry.user != User() and target.authority_known
     cluster = definition.cluster(target, credentials.kind if usable else CredentialKind.NONE)
     if definition.kubeconfig or entry.context:
         cluster = cluster.model_copy(update={"kubeconfig_context": entry.context or definition.context})
@@ -112,7 +113,9 @@ def _access(definition: ClusterDefinition, entry: Entry, settings: Settings, clo
 
 
 def _as_known(cluster: Cluster, problem: str) -> ClusterAccess:
-    return ClusterAccess(cluster=cluster, problems=(problem,))
+    # The CA is not in the log that the cluster may come from; whether there was one is not known either.
+    target = cluster.target.model_copy(update={"authority_known": cluster.target.ca_pem is not None})
+    return ClusterAccess(cluster=cluster.model_copy(update={"target": target}), problems=(problem,))
 
 
 def _server_entry(definition: ClusterDefinition, server: str) -> Entry:

@@ -48,6 +48,7 @@ OUTCOMES = {
     "certificate-unknown-authority": "the certificate is signed by an authority that is not the configured one",
     "certificate-authority-rebuilt": "the signing authority has the configured one's name and another key",
     "tls-intercepted": "something that is not an API server presents its own certificate",
+    "authority-not-known": "nobody said which authority signs for this server, and this machine's own do not",
     "certificate-invalid": "the certificate is not acceptable for another reason",
     "clocks-disagree": "the certificate is valid by the server's clock and not by this one",
     "tls-silent": "TLS, plain text and small segments all stay unanswered",
@@ -146,6 +147,9 @@ def _certificate(seen: Seen, failure: Failure, target: Target, now: datetime) ->
     if _same_name_other_key(seen.normal.chain, target.ca_pem):
         says = f"presents a certificate of {issuer}, which has the name of the configured authority and another key"
         return Verdict(outcome="certificate-authority-rebuilt", says=says)
+    if not target.authority_known:
+        says = f"presents a certificate of {issuer}; its authority is not known here, so that proves nothing"
+        return Verdict(outcome="authority-not-known", says=says)
     if _foreign(seen):
         says = f"presents a certificate of {issuer} and does not behave like an API server; something intercepts TLS"
         return Verdict(outcome="tls-intercepted", says=says)
