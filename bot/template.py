@@ -13,6 +13,7 @@ PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
         "port": "the target's port",
         "server": "the server URL",
         "address": "the address a finding is about",
+        "server_name": "the name that the certificate must be for",
         "cluster": "the cluster's name",
         "context": "the kubeconfig context",
         "namespace": "the namespace in question",

@@ -63,9 +63,7 @@ _ALL = (
         serving=lambda authority: authority.server(["api.example.com", "192.0.2.10"]),
     ),
     Scenario(name="unknown-ca", title="the cluster was rebuilt with a new CA", cause="ca-mismatch", other_authority=True),
-    Scenario(
-        name="unauthorized", title="the API server refuses the credentials", cause="bot-credentials-rejected", wrong_token=True
-    ),
+    Scenario(name="unauthorized", title="the API server refuses the credentials", cause="token-rejected", wrong_token=True),
     Scenario(name="etcd-failing", title="the API server cannot reach etcd", cause="etcd-unavailable", failing=("etcd",)),
     Scenario(name="healthy", title="everything answers as it should", cause="healthy"),
 )

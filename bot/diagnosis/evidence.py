@@ -66,7 +66,7 @@ def standing(line: EvidenceLine, findings: Sequence[Finding], correlations: Sequ
     """How one line stands. Without anything conclusive it is unknown."""
     if line.probe is None:
         return _standing_of_change(line, correlations)
-    seen = [finding for finding in _about(line, findings) if finding.status in CONCLUSIVE]
+    seen = [finding for finding in _about(line, findings) if _tells(line, finding)]
     if not seen:
         return Standing.UNKNOWN
     return Standing.HOLDS if _matches(line, seen) else Standing.FAILS
@@ -74,6 +74,11 @@ def standing(line: EvidenceLine, findings: Sequence[Finding], correlations: Sequ
 
 def _about(line: EvidenceLine, findings: Iterable[Finding]) -> list[Finding]:
     return [f for f in findings if f.probe == line.probe and line.vantage in (None, f.vantage.kind)]
+
+
+def _tells(line: EvidenceLine, finding: Finding) -> bool:
+    """What is not applicable says nothing, unless the line asks for just that: an address that was given cannot be DNS's."""
+    return finding.status in CONCLUSIVE or (finding.status is Status.NOT_APPLICABLE and finding.outcome in line.outcomes)
 
 
 def _matches(line: EvidenceLine, seen: Sequence[Finding]) -> bool:

@@ -17,6 +17,7 @@ def values_of(cluster: Cluster, *, address: str | None = None) -> dict[str, str]
         "port": str(target.port),
         "server": target.url,
         "address": address or target.host,
+        "server_name": target.server_name,
         "cluster": cluster.name,
         "context": cluster.kubeconfig_context or cluster.name,
         "namespace": "kube-system",

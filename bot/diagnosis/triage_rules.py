@@ -71,16 +71,22 @@ RULES: dict[tuple[Layer, str], Rule] = {
         "first.",
     ),
     (_T, "host-unreachable"): _rule(
-        Domain.PATH, "There is no way to the host {where}: its machine is gone, or the route to it. Ask who answered so."
+        Domain.PATH, "No machine is found {where}: it is off, the address is wrong, or the route to it is. Look which."
     ),
     (_T, "network-unreachable"): _rule(
-        Domain.PATH, "There is no route to the network of the address {where}. Look at the routes."
+        Domain.PATH, "A router on the way has no route to the network {where}. Look at the routes."
+    ),
+    (_T, "no-local-route"): _rule(
+        Domain.PATH, "This machine itself has no route to the API server {where}. Look at its own network first."
     ),
     (_T, "connection-reset"): _rule(
         Domain.LOAD_BALANCER,
         "The connection to port {port} is taken and then reset {where}. Look at the balancer or the box in front.",
     ),
     (_T, "proxy-failed"): _rule(Domain.CLIENT, "The proxy that leads to the API server fails. Look at the proxy first."),
+    (_T, "proxy-gateway"): _rule(
+        Domain.PATH, "The proxy works and cannot reach the API server {where}. Look from the proxy's own machine."
+    ),
     (_T, "local-failure"): _rule(None, _LOCAL),
     (_T, "deadline-capped"): _rule(None, "The TCP connection was not answered in the time that was left {where}." + _CAPPED),
     (_S, "certificate-expired"): _rule(Domain.TLS, _TRUST + ": it expired. The API server runs; clients refuse it. Renew it."),
@@ -89,13 +95,21 @@ RULES: dict[tuple[Layer, str], Rule] = {
         Domain.TLS, _TRUST + " by this machine's clock, and does by the server's. Look at the clocks, this one first."
     ),
     (_S, "certificate-name-mismatch"): _rule(
-        Domain.TLS, _TRUST + ": it is not for the name {host}. Look at its names, and at what answers there."
+        Domain.TLS, _TRUST + ": it is not for {server_name}. Look at its names, and at what answers there."
     ),
     (_S, "certificate-authority-rebuilt"): _rule(
         Domain.TLS, _TRUST + ": an authority of the configured name, with another key, signed it. Look for a rebuilt cluster."
     ),
     (_S, "certificate-unknown-authority"): _rule(
         Domain.TLS, _TRUST + ": the configured authority did not sign it. Look at the CA that clients have."
+    ),
+    (_S, "certificate-foreign"): _rule(
+        Domain.TLS, "Another server answers {where}: its certificate is another authority's and for other names. Look what it is."
+    ),
+    (_S, "comes-and-goes"): _rule(
+        Domain.LOAD_BALANCER,
+        "Some connections work and others do not {where}: several servers share the address and one is bad, or the one there "
+        "is unsteady. Look at each server by itself.",
     ),
     (_S, "certificate-invalid"): _rule(Domain.TLS, _TRUST + ". Look at the presented chain."),
     (_S, "tls-intercepted"): _rule(
@@ -150,6 +164,14 @@ RULES: dict[tuple[Layer, str], Rule] = {
     (_H, "server-error"): _rule(
         Domain.LOAD_BALANCER, "A server error comes without the API server's own words {where}. Look at the proxy in front."
     ),
+    (_H, "comes-and-goes"): _rule(
+        Domain.LOAD_BALANCER,
+        "Some connections work and others do not {where}: several servers share the address and one is bad, or the one there "
+        "is unsteady. Look at each server by itself.",
+    ),
+    (_H, "https-expected"): _rule(
+        Domain.CLIENT, "The API server speaks https {where}, and is asked in plain http. Mend the URL."
+    ),
     (_H, "not-an-apiserver"): _rule(
         Domain.CLIENT, "Something answers HTTP that is not an API server {where}. Look whether URL and address are right."
     ),
@@ -161,13 +183,16 @@ RULES: dict[tuple[Layer, str], Rule] = {
     ),
     (_H, "deadline-capped"): _rule(None, "HTTP was not answered in the time that was left {where}." + _CAPPED),
     (_A, "credentials-rejected"): _rule(
-        Domain.AUTH, "The API server is well and rejects the bot's own credentials {where}. Others may be fine."
+        Domain.AUTH, "The API server answers and rejects the bot's own credentials {where}. Others may be fine."
+    ),
+    (_A, "token-rejected"): _rule(
+        Domain.AUTH, "The API server answers and rejects the bot's own token {where}. Others may be fine."
     ),
     (_A, "client-certificate-expired"): _rule(Domain.AUTH, "The client certificate expired; the API server itself answers."),
     (_A, "token-expired"): _rule(Domain.AUTH, "The token expired; the API server itself answers."),
     (_A, "authentication-refused"): _rule(
         Domain.AUTH,
-        "The API server answers 401 with and without credentials {where}: whose fault that is cannot be told from here.",
+        "The API server takes no strangers, and does not take the bot's own credentials either {where}. Others may be fine.",
     ),
     (_A, "permission-denied"): _rule(
         Domain.AUTH, "The API server knows who asks and does not allow it {where}. Look at the roles."

@@ -41,6 +41,7 @@ class Failure(StrEnum):
     HTTP_RESET = "http-reset"
     NOT_HTTP = "not-http"
     PROXY_FAILED = "proxy-failed"
+    PROXY_GATEWAY = "proxy-gateway"
     DEADLINE_CAPPED = "deadline-capped"
     BUDGET_SPENT = "budget-spent"
 

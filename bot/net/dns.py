@@ -40,7 +40,12 @@ _LOOKUP_FAILURES = {
     socket.EAI_FAIL: Failure.RESOLVER_FAILING,
 }
 
-_SERVER_GONE = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
+# Nothing listens there; and nobody is reached, which is as good as no answer.
+_SERVER_GONE = {
+    errno.ECONNREFUSED: Failure.RESOLVER_FAILING,
+    errno.EHOSTUNREACH: Failure.RESOLVER_TIMEOUT,
+    errno.ENETUNREACH: Failure.RESOLVER_TIMEOUT,
+}
 
 
 class SystemResolver:
@@ -195,8 +200,7 @@ async def _ask(
     except Expired as error:
         return _Reply(failure=Failure.RESOLVER_TIMEOUT, raw_error=raw(error))
     except OSError as error:
-        gone = error.errno in _SERVER_GONE
-        return _Reply(failure=Failure.RESOLVER_FAILING if gone else Failure.LOCAL_FAILURE, raw_error=raw(error))
+        return _Reply(failure=_SERVER_GONE.get(error.errno or 0, Failure.LOCAL_FAILURE), raw_error=raw(error))
     return _Reply(failure=Failure.RESOLVER_FAILING, raw_error="only answers to other questions came")
 
 

@@ -79,9 +79,14 @@ def _offender(address: bytes) -> str:
     return "unknown"
 
 
-def failure_of(reject: Reject, *, ipv6: bool) -> Failure:
-    """A plain "no such host" or "no such network" stays one; whatever else ICMP says is somebody's rejection."""
+def failure_of(reject: Reject, *, ipv6: bool, address: str = "") -> Failure:
+    """A plain "no such host" or "no such network" stays one; whatever else ICMP says is somebody's rejection.
+
+    So is everything that ``address``, which was dialled, says of itself: a host that answers cannot be missing.
+    """
     kind, code = reject.icmp_type, reject.icmp_code
+    if reject.offender == address:
+        return Failure.CONNECTION_REJECTED
     if (ipv6, kind) in _TIME_EXCEEDED:
         return Failure.HOST_UNREACHABLE
     if ipv6 and kind == _UNREACHABLE_V6:

@@ -59,7 +59,12 @@ class ProxyRoute:
         finally:
             if not tunnelled:
                 first.sock.close()
-        return Dialled(sock=first.sock, leftover=leftover) if tunnelled else _failed(proxy, f"it answers {status_line!r}")
+        if tunnelled:
+            return Dialled(sock=first.sock, leftover=leftover)
+        # 502 to 504 are the proxy's words for a server that it cannot reach; everything else is about the proxy.
+        beyond = _code(status_line) in ("502", "503", "504")
+        failure = Failure.PROXY_GATEWAY if beyond else Failure.PROXY_FAILED
+        return _failed(proxy, f"it answers {status_line!r}", failure)
 
 
 def _parts(url: str) -> tuple[SplitResult, int | None]:
@@ -72,8 +77,8 @@ def _parts(url: str) -> tuple[SplitResult, int | None]:
     return parts, port
 
 
-def _failed(proxy: Endpoint, reason: str) -> Dialled:
-    return Dialled(failure=Failure.PROXY_FAILED, raw_error=f"proxy {proxy}: {reason}")
+def _failed(proxy: Endpoint, reason: str, failure: Failure = Failure.PROXY_FAILED) -> Dialled:
+    return Dialled(failure=failure, raw_error=f"proxy {proxy}: {reason}")
 
 
 def _request(place: Endpoint, user: str | None, password: str | None) -> bytes:
@@ -100,5 +105,11 @@ async def _ask(sock: socket.socket, request: bytes) -> tuple[str, bytes]:
 
 
 def _is_yes(status_line: str) -> bool:
+    return _code(status_line).startswith("2")
+
+
+def _code(status_line: str) -> str:
+    """The three digits of an HTTP status line; nothing when it is none."""
     words = status_line.split(" ", 2)
-    return len(words) >= 2 and words[0].startswith("HTTP/1.") and len(words[1]) == 3 and words[1].startswith("2")
+    known = len(words) >= 2 and words[0].startswith("HTTP/1.") and len(words[1]) == 3
+    return words[1] if known else ""

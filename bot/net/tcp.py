@@ -66,9 +66,9 @@ async def dial(address: str, port: int, *, watch: Stopwatch, max_segment: int | 
         connected = True
         return Dialled(sock=sock)
     except Expired as error:
-        return Dialled(failure=Failure.CONNECT_TIMEOUT, raw_error=raw(error), reject=read_reject(sock))
+        return Dialled(failure=Failure.CONNECT_TIMEOUT, raw_error=raw(error), reject=_others_word(sock, place[0]))
     except OSError as error:
-        return _failed(error, read_reject(sock), ipv6=family == socket.AF_INET6)
+        return _failed(error, _others_word(sock, place[0]), place[0], ipv6=family == socket.AF_INET6)
     finally:
         if not connected:
             sock.close()
@@ -92,9 +92,16 @@ def _scope_number(scope: str) -> int:
         return 0
 
 
-def _failed(error: OSError, reject: Reject | None, *, ipv6: bool) -> Dialled:
+def _others_word(sock: socket.socket, address: str) -> Reject | None:
+    """The ICMP error that came, unless it is this machine's own: its kernel writes one when a neighbour stays silent."""
+    reject = read_reject(sock)
+    own = reject is not None and reject.offender == sock.getsockname()[0] != address
+    return None if own else reject
+
+
+def _failed(error: OSError, reject: Reject | None, address: str, *, ipv6: bool) -> Dialled:
     if reject is not None:
-        return Dialled(failure=failure_of(reject, ipv6=ipv6), raw_error=raw(error), reject=reject)
+        return Dialled(failure=failure_of(reject, ipv6=ipv6, address=address), raw_error=raw(error), reject=reject)
     # What is not in the table is this machine's own: no descriptors, no local address, no buffers, its own firewall.
     failure = _FAILURES.get(error.errno or 0, Failure.LOCAL_FAILURE)
     return Dialled(failure=failure, raw_error=raw(error))

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from bot.errors import Unavailable
-from bot.model.base import Value
+from bot.model.base import Json, Value
 from bot.model.finding import Finding, Status
 from bot.model.target import Endpoint
 from bot.probes._shared import credentials as own
 from bot.probes._shared import http
 from bot.probes._shared.addresses import over_addresses
-from bot.probes._shared.layers import VERSION_PATH, not_reached, peer
+from bot.probes._shared.layers import VERSION_PATH, Peer, not_reached, peer
 from bot.registry import ProbeContext, probe
 
 
@@ -47,16 +47,24 @@ async def _look(ctx: ProbeContext, place: Endpoint, path: str) -> Finding:
         todo = "Repair what tls-handshake reports first."
         return ctx.finding(str(place), Status.NOT_CHECKED, "unverified-peer", says, seen=below.seen, todo=todo)
     try:
-        asked, live, without = await http.together(
-            http.ask(ctx, place, below, path, authenticated=True),
-            http.ask(ctx, place, below, http.LIVE_PATH, authenticated=True),
-            http.ask(ctx, place, below, VERSION_PATH, authenticated=False),
-        )
+        tried = await _try(ctx, place, below, path, ctx.credentials.describe())
     except Unavailable as error:
         says = f"The configured credentials cannot be had: {error.what.rstrip('.')}."
         todo = error.next or "Repair the credentials in the cluster's configuration."
         return ctx.finding(str(place), Status.NOT_CHECKED, "credentials-unavailable", says, todo=todo, raw_error=str(error))
-    tried = own.Tried(asked=asked, live=live, without=without, about=ctx.credentials.describe())
     outcome, says = own.judge(tried, ctx.clock.now())
     status = own.STATUS.get(outcome, Status.PROBLEM)
-    return ctx.finding(str(place), status, outcome, f"{place} {says}.", seen=asked, evidence=own.evidence(tried))
+    return ctx.finding(str(place), status, outcome, f"{place} {says}.", seen=tried.asked, evidence=own.evidence(tried))
+
+
+async def _try(ctx: ProbeContext, place: Endpoint, below: Peer, path: str, about: Json) -> own.Tried:
+    """Liveness first, which needs no rights; ``path``, which strangers may not ask, only where that says nothing yet."""
+    live, without = await http.together(
+        http.ask(ctx, place, below, http.LIVE_PATH, authenticated=True),
+        http.ask(ctx, place, below, VERSION_PATH, authenticated=False),
+    )
+    if http.is_rejection(live):
+        without = await http.ask(ctx, place, below, http.LIVE_PATH, authenticated=False)
+    undecided = live.status is not None and live.status < 500 and live.status not in (401, 429)
+    asked = await http.ask(ctx, place, below, path, authenticated=True) if undecided else live
+    return own.Tried(asked=asked, live=live, without=without, about=about)

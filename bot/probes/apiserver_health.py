@@ -2,7 +2,7 @@
 
 `/livez?verbose` and `/readyz?verbose` name each failing check; `/version` needs no storage and shows whether the server
 answers at all. `/readyz` alone is never trusted: some distributions take etcd out of it. Where the certificate does not
-verify, health is still asked, without credentials, and the finding says that the peer is not verified.
+verify, or the server rejects the credentials, health is still asked, without them.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ _STATUS = {
         "authentication-required": "the server answers and tells its health to authenticated clients only (401)",
         "forbidden": "the server answers and does not tell us its health (403)",
         "server-error": "a 5xx answer without a list of checks",
+        "comes-and-goes": "the layers below worked a moment ago and fail on other connections",
+        "https-expected": "the server speaks https, and its URL is plain http",
         "not-an-apiserver": "what answers HTTP is no Kubernetes API server",
         "deadline-capped": "the round's time was over before an answer could be expected",
         "not-reached": "a layer below fails at this address",

@@ -13,18 +13,21 @@ from bot.model.finding import Finding, Status
 from bot.model.observation import Connection
 from bot.model.target import Endpoint
 from bot.probes._shared.addresses import over_addresses
+from bot.probes._shared.icmp import described, sender
 from bot.probes._shared.layers import reach
 from bot.probes._shared.words import took
 from bot.registry import NoParams, ProbeContext, probe
 
 _SENTENCES = {
     "connection-refused": "{place} refuses connections: a reset came back in {took}.",
-    "connection-rejected": "{place} is rejected on the way: {by} sends an ICMP error.",
+    "connection-rejected": "{place} is rejected: {by} sends an ICMP error ({icmp}).",
     "connect-timeout": "{place} does not answer: nothing came back in {took}.",
-    "host-unreachable": "No route leads to the host of {place}: that is known after {took}.",
-    "network-unreachable": "No route leads from here to the network of {place}.",
+    "host-unreachable": "No machine is found at {place}, or no way to it: {by} says so after {took}.",
+    "network-unreachable": "No route leads to the network of {place}: {by} on the way says so.",
+    "no-local-route": "This machine has no route to the network of {place}.",
     "connection-reset": "{place} resets the connection while it is being made.",
-    "proxy-failed": "The proxy in front of {place} does not connect to it: {raw}.",
+    "proxy-failed": "The proxy in front of {place} cannot be used: {raw}.",
+    "proxy-gateway": "The proxy answers, and cannot connect to {place} itself: {raw}.",
     "local-failure": "This machine cannot open a connection to {place}: {raw}.",
     "deadline-capped": "{place} had not answered after {took}, when the round's time was over.",
 }
@@ -37,10 +40,12 @@ _SENTENCES = {
         "connection-rejected": "an ICMP error comes back: a firewall or router rejects",
         "connect-timeout": "nothing comes back in 4 s: packets are dropped, or the host is off",
         "host-unreachable": "no route to the host: its neighbour does not answer, or a router says so",
-        "network-unreachable": "no route to the network",
+        "network-unreachable": "no route to the network, says a router on the way",
+        "no-local-route": "the machine that asks has no route to the network itself",
         "connection-reset": "the connection is reset while it is being made",
         "local-failure": "the machine that asks cannot open a connection: its own limit or policy",
-        "proxy-failed": "the HTTP proxy in front of the server does not accept connections",
+        "proxy-failed": "the HTTP proxy in front of the server is not there, or refuses to connect",
+        "proxy-gateway": "the HTTP proxy is there and cannot connect to the server (502, 503 or 504)",
         "deadline-capped": "the round's time was over before an answer could be expected",
         "no-address": "the name gives no address to connect to",
     },
@@ -59,7 +64,10 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
         sentence = f"{place} accepts connections, in {took(seen.duration_s)}."
         return ctx.finding(str(place), Status.OK, "connected", sentence, seen=seen, evidence=evidence)
     outcome = seen.failure.value if seen.failure and seen.failure.value in _SENTENCES else "local-failure"
+    reject = seen.reject if isinstance(seen, Connection) else None
+    if outcome == "network-unreachable" and reject is None:
+        outcome = "no-local-route"
     status = {"deadline-capped": Status.INCONCLUSIVE, "local-failure": Status.ERROR}.get(outcome, Status.PROBLEM)
-    by, raw = evidence.get("offender", "something"), seen.raw_error or "no reason given"
-    sentence = _SENTENCES[outcome].format(place=place, took=took(seen.duration_s), by=by, raw=raw)
+    words = {"by": sender(reject, place.host), "icmp": described(reject), "raw": seen.raw_error or "no reason given"}
+    sentence = _SENTENCES[outcome].format(place=place, took=took(seen.duration_s), **words)
     return ctx.finding(str(place), status, outcome, sentence, seen=seen, evidence=evidence)

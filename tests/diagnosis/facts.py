@@ -49,7 +49,6 @@ STATUS = {
     "deadline-capped": Status.INCONCLUSIVE,
     "authentication-required": Status.INCONCLUSIVE,
     "forbidden": Status.INCONCLUSIVE,
-    "authentication-refused": Status.INCONCLUSIVE,
     "no-controls": Status.NOT_CHECKED,
     "no-credentials": Status.NOT_CHECKED,
     "credentials-unavailable": Status.NOT_CHECKED,

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ALPN = ("h2", "http/1.1")
+AGAIN = (("http/1.1", "h2"), ("h2",))
 
 LIVE = "/livez?verbose"
 READY = "/readyz?verbose"
@@ -81,7 +82,7 @@ class ScriptedNetwork:
 
     def hides_from_tls(self, address: str, failure: Failure, **given: Any) -> None:
         """Every form of handshake fails alike."""
-        for alpn, segment in ((ALPN, None), (ALPN, 500), ((), None)):
+        for alpn, segment in ((ALPN, None), (ALPN, 500), ((), None), *((alpn, None) for alpn in AGAIN)):
             self.handshakes(address, alpn=alpn, segment=segment, failure=failure, **given)
 
     def says_in_plain(self, address: str, answer: str = "", *, failure: Failure | None = None, **given: Any) -> None:

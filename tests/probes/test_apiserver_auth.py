@@ -25,7 +25,8 @@ def rejects(*, without: tuple[int, str] = (200, "{}"), **about: str) -> Arrange:
         scene.credentials = OwnCredentials(about={"kind": "token", **about})
         for path in (PATH, LIVE, READY):
             scene.network.answers(ADDRESS, path, 401, UNAUTHORIZED, authenticated=True)
-        scene.network.answers(ADDRESS, VERSION, *without, authenticated=False)
+        for path in (LIVE, VERSION):
+            scene.network.answers(ADDRESS, path, *without, authenticated=False)
 
     return arrange
 
@@ -65,12 +66,14 @@ SCENES: list[tuple[str, Status, Arrange]] = [
     ("accepted", Status.OK, lambda scene: None),
     ("accepted", Status.OK, lambda scene: scene.network.answers(ADDRESS, PATH, 503, "no storage")),
     ("accepted", Status.OK, lambda scene: scene.network.answers(ADDRESS, PATH, failure=Failure.HTTP_TIMEOUT)),
-    ("credentials-rejected", Status.PROBLEM, rejects()),
+    ("token-rejected", Status.PROBLEM, rejects()),
+    ("credentials-rejected", Status.PROBLEM, rejects(kind="client-certificate")),
+    ("credentials-rejected", Status.PROBLEM, rejects(kind="exec")),
     ("credentials-rejected", Status.PROBLEM, knows_as("system:anonymous")),
     ("credentials-rejected", Status.PROBLEM, ends_tls),
     ("client-certificate-expired", Status.PROBLEM, rejects(kind="client-certificate", not_after=OLD)),
     ("token-expired", Status.PROBLEM, rejects(not_after=OLD)),
-    ("authentication-refused", Status.INCONCLUSIVE, rejects(without=(401, UNAUTHORIZED))),
+    ("authentication-refused", Status.PROBLEM, rejects(without=(401, UNAUTHORIZED))),
     ("permission-denied", Status.PROBLEM, knows_as("bob")),
     ("no-credentials", Status.NOT_CHECKED, nobody),
     ("no-credentials", Status.NOT_CHECKED, pasted),
@@ -125,3 +128,17 @@ async def test_another_path_can_be_asked() -> None:
     scene = Scene(credentials=OwnCredentials())
     finding = await scene.one("apiserver-auth", path="/api/v1/namespaces/default")
     assert finding.evidence["path"] == "/api/v1/namespaces/default"
+
+
+async def test_strangers_may_be_let_in_at_the_health_paths_only() -> None:
+    scene = Scene()
+    rejects()(scene)
+    scene.network.answers(ADDRESS, VERSION, 401, UNAUTHORIZED, authenticated=False)
+    assert (await scene.one("apiserver-auth")).outcome == "token-rejected"
+
+
+async def test_a_server_in_need_is_not_asked_more_than_it_has_answered() -> None:
+    scene = Scene(credentials=OwnCredentials())
+    scene.network.answers(ADDRESS, LIVE, 500, "[-]etcd failed: reason withheld")
+    assert (await scene.one("apiserver-auth")).outcome == "accepted"
+    assert ("request", ADDRESS, PATH, True) not in scene.network.done

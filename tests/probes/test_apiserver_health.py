@@ -66,7 +66,14 @@ SCENES: list[tuple[str, Status, Arrange]] = [
     ("not-reached", Status.NOT_APPLICABLE, lambda scene: scene.network.connects(ADDRESS, failure=Failure.CONNECT_TIMEOUT)),
     ("not-reached", Status.NOT_APPLICABLE, lambda scene: scene.network.handshakes(ADDRESS, failure=Failure.TLS_CLOSED)),
     ("not-reached", Status.NOT_APPLICABLE, lambda scene: scene.network.resolves(HOST, failure=Failure.NAME_NOT_FOUND)),
-    ("not-reached", Status.NOT_APPLICABLE, everywhere(failure=Failure.CONNECTION_REFUSED)),
+    ("comes-and-goes", Status.PROBLEM, everywhere(failure=Failure.CONNECTION_REFUSED)),
+    ("comes-and-goes", Status.PROBLEM, lambda scene: scene.network.answers(ADDRESS, READY, failure=Failure.TLS_CLOSED)),
+    (
+        "comes-and-goes",
+        Status.PROBLEM,
+        lambda scene: scene.network.answers(ADDRESS, VERSION, failure=Failure.CERTIFICATE_EXPIRED),
+    ),
+    ("https-expected", Status.PROBLEM, everywhere(400, "Client sent an HTTP request to an HTTPS server.\n")),
 ]
 
 
@@ -128,10 +135,26 @@ async def test_credentials_that_cannot_be_had_do_not_hide_health() -> None:
     assert finding.evidence["credentials_unavailable"] == "the plugin failed"
 
 
+async def test_rejected_credentials_do_not_hide_health() -> None:
+    scene = Scene(credentials=OwnCredentials())
+    for path in (LIVE, READY, "/api"):
+        scene.network.answers(ADDRESS, path, 401, UNAUTHORIZED, authenticated=True)
+    finding = await scene.one("apiserver-health")
+    assert (finding.outcome, finding.evidence["with_credentials"]) == ("healthy", False)
+    await scene.one("apiserver-auth")
+    assert scene.network.requests_made() == 4
+
+
+async def test_a_slow_liveness_does_not_hold_up_readiness() -> None:
+    scene = Scene(credentials=OwnCredentials())
+    scene.network.hold(("request", ADDRESS, LIVE, True), until=("request", ADDRESS, READY, True))
+    assert (await scene.one("apiserver-health")).outcome == "healthy"
+
+
 async def test_all_probes_together_make_four_requests_to_an_address() -> None:
     scene = Scene(credentials=OwnCredentials())
     for probe in ("tcp-connect", "tls-handshake", "apiserver-health", "apiserver-auth"):
         await scene.one(probe)
     assert scene.network.requests_made() == 4
-    assert sorted(scene.network.with_credentials[:2]) == [LIVE, READY]
+    assert set(scene.network.with_credentials) == {LIVE, READY, "/api"}
     assert VERSION not in scene.network.with_credentials

@@ -117,9 +117,17 @@ def rejected(scene: Scene) -> None:
     scene.network.connects(ADDRESS, failure=Failure.CONNECTION_REJECTED, reject=reject)
 
 
-def proxy_refuses(scene: Scene) -> None:
-    scene.target = target(proxy_url="http://proxy.example.com:3128")
-    scene.network.handshakes(HOST, failure=Failure.PROXY_FAILED, raw_error="it answers 'HTTP/1.1 403 Forbidden'")
+def router_says_no(scene: Scene) -> None:
+    reject = Reject(offender="10.0.0.254", icmp_type=3, icmp_code=0)
+    scene.network.connects(ADDRESS, failure=Failure.NETWORK_UNREACHABLE, reject=reject)
+
+
+def through_proxy(failure: Failure, raw_error: str) -> Arrange:
+    def arrange(scene: Scene) -> None:
+        scene.target = target(proxy_url="http://proxy.example.com:3128")
+        scene.network.handshakes(HOST, failure=failure, raw_error=raw_error)
+
+    return arrange
 
 
 TCP: list[tuple[str, Status, Arrange]] = [
@@ -128,10 +136,12 @@ TCP: list[tuple[str, Status, Arrange]] = [
     ("connection-rejected", Status.PROBLEM, rejected),
     ("connect-timeout", Status.PROBLEM, fails(Failure.CONNECT_TIMEOUT, duration_s=4.0)),
     ("host-unreachable", Status.PROBLEM, fails(Failure.HOST_UNREACHABLE, duration_s=3.06)),
-    ("network-unreachable", Status.PROBLEM, fails(Failure.NETWORK_UNREACHABLE)),
+    ("network-unreachable", Status.PROBLEM, router_says_no),
+    ("no-local-route", Status.PROBLEM, fails(Failure.NETWORK_UNREACHABLE)),
     ("connection-reset", Status.PROBLEM, fails(Failure.CONNECTION_RESET)),
     ("local-failure", Status.ERROR, fails(Failure.LOCAL_FAILURE, raw_error="too many open files")),
-    ("proxy-failed", Status.PROBLEM, proxy_refuses),
+    ("proxy-failed", Status.PROBLEM, through_proxy(Failure.PROXY_FAILED, "it answers 'HTTP/1.1 403 Forbidden'")),
+    ("proxy-gateway", Status.PROBLEM, through_proxy(Failure.PROXY_GATEWAY, "it answers 'HTTP/1.1 502 Bad Gateway'")),
     ("deadline-capped", Status.INCONCLUSIVE, fails(Failure.DEADLINE_CAPPED, capped=True)),
     ("no-address", Status.NOT_APPLICABLE, lambda scene: scene.network.resolves(HOST, failure=Failure.NAME_NOT_FOUND)),
 ]
@@ -150,7 +160,21 @@ async def test_a_rejection_names_who_rejects_and_how() -> None:
     rejected(scene)
     finding = await scene.one("tcp-connect")
     assert finding.evidence.items() >= {"offender": "10.0.0.254", "icmp_type": 3, "icmp_code": 13}.items()
-    assert "10.0.0.254" in finding.sentence
+    assert "10.0.0.254 sends an ICMP error (administratively prohibited)" in finding.sentence
+
+
+async def test_a_host_that_rejects_by_itself_is_called_so() -> None:
+    scene = Scene()
+    reject = Reject(offender=ADDRESS, icmp_type=3, icmp_code=3)
+    scene.network.connects(ADDRESS, failure=Failure.CONNECTION_REJECTED, reject=reject)
+    assert "that host itself sends an ICMP error (port unreachable)" in (await scene.one("tcp-connect")).sentence
+
+
+async def test_a_dns_server_that_is_not_there_has_not_answered_with_a_failure() -> None:
+    scene = Scene()
+    system_fails(Failure.RESOLVER_FAILING, Failure.RESOLVER_FAILING, raw_error="Connection refused")(scene)
+    sentence = (await scene.one("dns-lookup", server=DNS)).sentence
+    assert sentence == f"Nothing answers DNS at {DNS}, so {HOST} does not resolve: Connection refused."
 
 
 async def test_each_address_has_its_own_finding_and_the_quick_one_does_not_wait() -> None:

@@ -12,7 +12,8 @@ from cryptography import x509
 from bot.demo.pki import Authority
 from bot.model.finding import Status
 from bot.model.observation import Failure
-from tests.fakes.network import ALPN, NOW, VERSION, certificate
+from bot.probes._shared.tls import names_server
+from tests.fakes.network import AGAIN, ALPN, NOW, VERSION, certificate
 from tests.probes.scene import ADDRESS, PLACE, PROBES, Scene, target
 
 Arrange = Callable[[Scene], object]
@@ -51,6 +52,28 @@ def rebuilt(scene: Scene) -> None:
 def stranger(scene: Scene) -> None:
     scene.target = target(ca_pem=AUTHORITY.pem)
     presents(Failure.CERTIFICATE_UNKNOWN_AUTHORITY, issuer="CN=other")(scene)
+
+
+def another_cluster(scene: Scene) -> None:
+    """It has the same name for its authority, as every cluster of one installer has."""
+    scene.target = target(ca_pem=AUTHORITY.pem)
+    presents(Failure.CERTIFICATE_UNKNOWN_AUTHORITY, authority_key_id=key_id(REBUILT), dns_names=("api.other.example",))(scene)
+
+
+def works_again(failure: Failure) -> Arrange:
+    """One bad server of two: the experiments meet the good one, which would look like a box that dislikes ALPN."""
+
+    def arrange(scene: Scene) -> None:
+        scene.network.hides_from_tls(ADDRESS, failure)
+        scene.network.handshakes(ADDRESS, alpn=())
+        scene.network.handshakes(ADDRESS, alpn=AGAIN[1])
+
+    return arrange
+
+
+def works_in_part(scene: Scene) -> None:
+    scene.network.hides_from_tls(ADDRESS, Failure.TLS_RESET)
+    scene.network.handshakes(ADDRESS, segment=500)
 
 
 def intercepted(scene: Scene, *, asks: bool = False) -> None:
@@ -104,6 +127,10 @@ SCENES: list[tuple[str, Status, Arrange]] = [
     ("certificate-not-yet-valid", Status.PROBLEM, presents(Failure.CERTIFICATE_NOT_YET_VALID, **FUTURE)),
     ("certificate-name-mismatch", Status.PROBLEM, presents(Failure.CERTIFICATE_NAME_MISMATCH, dns_names=("old.example.com",))),
     ("certificate-unknown-authority", Status.PROBLEM, stranger),
+    ("certificate-foreign", Status.PROBLEM, another_cluster),
+    ("comes-and-goes", Status.PROBLEM, works_again(Failure.TLS_CLOSED)),
+    ("comes-and-goes", Status.PROBLEM, works_again(Failure.TLS_TIMEOUT)),
+    ("comes-and-goes", Status.PROBLEM, works_in_part),
     ("certificate-unknown-authority", Status.PROBLEM, lambda scene: intercepted(scene, asks=True)),
     ("certificate-authority-rebuilt", Status.PROBLEM, rebuilt),
     ("tls-intercepted", Status.PROBLEM, intercepted),
@@ -130,7 +157,7 @@ SCENES: list[tuple[str, Status, Arrange]] = [
     ("deadline-capped", Status.INCONCLUSIVE, everywhere(Failure.DEADLINE_CAPPED)),
     ("deadline-capped", Status.INCONCLUSIVE, lambda scene: silent(scene, capped=True)),
     ("not-reached", Status.NOT_APPLICABLE, lambda scene: scene.network.connects(ADDRESS, failure=Failure.CONNECTION_REFUSED)),
-    ("not-reached", Status.NOT_APPLICABLE, everywhere(Failure.CONNECTION_REFUSED)),
+    ("comes-and-goes", Status.PROBLEM, everywhere(Failure.CONNECTION_REFUSED)),
 ]
 
 
@@ -172,6 +199,7 @@ async def test_the_experiments_are_evidence() -> None:
         "plaintext": "go-tls-server",
         "small_segments": "answered",
         "without_alpn": "tls-timeout",
+        "again": ["tls-timeout", "tls-timeout"],
     }
 
 
@@ -194,3 +222,37 @@ async def test_the_configured_authoritys_own_key_is_not_a_rebuilt_one() -> None:
     scene = Scene(target=target(ca_pem=AUTHORITY.pem))
     presents(Failure.CERTIFICATE_UNKNOWN_AUTHORITY, authority_key_id=key_id(AUTHORITY))(scene)
     assert (await scene.one("tls-handshake")).outcome == "certificate-unknown-authority"
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("api.example.com", True),
+        ("API.example.com.", True),
+        ("node.pool.example.com", True),
+        ("a.node.pool.example.com", False),
+        ("other.example.com", False),
+        ("10.0.0.1", True),
+        ("10.0.0.2", False),
+        ("2001:db8::1", True),
+    ],
+)
+def test_a_certificate_names_a_server_as_clients_match_it(name: str, fits: bool) -> None:
+    known = certificate(dns_names=("api.example.com", "*.pool.example.com"), ip_names=("10.0.0.1", "2001:db8::1"))
+    assert names_server(known, name) is fits
+
+
+async def test_a_box_that_keeps_alpn_is_a_box_all_the_same() -> None:
+    scene = Scene()
+    intercepted(scene)
+    chain = (certificate(issuer="CN=Corp TLS Inspection CA"),)
+    failure = Failure.CERTIFICATE_UNKNOWN_AUTHORITY
+    scene.network.handshakes(ADDRESS, failure=failure, chain=chain, alpn_selected="h2", client_certificate_requested=False)
+    assert (await scene.one("tls-handshake")).outcome == "tls-intercepted"
+
+
+async def test_an_unknown_authority_costs_one_plain_request_and_no_further_handshakes() -> None:
+    scene = Scene()
+    stranger(scene)
+    await scene.one("tls-handshake")
+    assert [key[0] for key in scene.network.done] == ["lookup", "connect", "handshake", "plaintext"]

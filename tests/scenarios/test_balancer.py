@@ -32,6 +32,15 @@ def test_other_balancers_say_the_same_in_other_ways(probe, outcome):
     assert "apiserver-not-running" not in said.named
 
 
+@pytest.mark.parametrize("probe", ["tls-handshake", "apiserver-health"])
+def test_one_address_that_comes_and_goes_has_a_bad_server_behind_it(probe):
+    said = answer(ladder(probe, "comes-and-goes"))
+    assert said.triage.domain is Domain.LOAD_BALANCER
+    assert said.first.id == "lb-backend-down"
+    assert said.first.confidence is Confidence.MEDIUM
+    assert "healthy" not in said.named
+
+
 def test_mixed_addresses_are_a_bad_backend():
     said = answer([*ladder(addresses=ONE), *climb(TWO[1], "tls-handshake", "tls-closed")])
     assert "at 1 of 2 addresses" in said.triage.sentence

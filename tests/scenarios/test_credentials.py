@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.model.diagnosis import Confidence, Verdict
+from bot.model.diagnosis import Confidence
 from bot.model.playbook import Domain
 from tests.diagnosis.facts import answer, ladder
 
@@ -32,8 +32,13 @@ def test_403_with_a_name_is_permission():
     assert said.named == ("permission-denied",)
 
 
-def test_401_both_ways_accuses_nobody():
+def test_401_both_ways_is_the_bot_s_own_credentials_with_less_certainty():
     said = answer(ladder("apiserver-auth", "authentication-refused"))
-    assert said.diagnosis.verdict is Verdict.INCONCLUSIVE
-    assert said.named == ()
-    assert "not an all-clear" in said.diagnosis.headline
+    assert said.named == ("bot-credentials-rejected",)
+    assert said.first.confidence is Confidence.MEDIUM
+
+
+def test_a_token_that_is_rejected_is_not_called_a_certificate_nor_the_other_way_round():
+    token = answer(ladder("apiserver-auth", "token-rejected"))
+    assert (token.named, token.first.confidence) == (("token-rejected",), Confidence.HIGH)
+    assert answer(ladder("apiserver-auth", "credentials-rejected")).named == ("bot-credentials-rejected",)

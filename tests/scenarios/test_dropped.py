@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.model.diagnosis import Confidence, Verdict
 from bot.model.playbook import Domain
-from tests.diagnosis.facts import OUTSIDE, TWO, answer, ladder
+from tests.diagnosis.facts import OUTSIDE, TWO, answer, climb, finding, ladder
 
 DROPPED = ladder("tcp-connect", "connect-timeout", addresses=TWO)
 
@@ -41,7 +41,33 @@ def test_an_answer_elsewhere_excludes_the_machine():
 def test_no_route_is_decisive_for_a_network_and_tied_for_a_host():
     network = answer(ladder("tcp-connect", "network-unreachable"))
     assert (network.first.id, network.first.confidence) == ("no-route", Confidence.HIGH)
-    assert answer(ladder("tcp-connect", "host-unreachable")).best == {"no-route", "node-down"}
+
+
+def test_a_machine_that_is_not_found_is_off_or_elsewhere():
+    said = answer(ladder("tcp-connect", "host-unreachable"))
+    assert said.first.id == "node-down"
+    assert said.best == {"node-down", "no-route", "dns-wrong-address"}
+
+
+def test_an_address_that_was_given_cannot_be_a_wrong_record():
+    found = [one for one in ladder("tcp-connect", "host-unreachable") if one.probe != "dns-lookup"]
+    said = answer([*found, finding("dns-lookup", "address-given", "10.0.0.1")])
+    assert said.best == {"node-down", "no-route"}
+    assert "dns-wrong-address" not in said.named
+
+
+def test_without_controls_a_missing_route_may_be_this_machine_s_own_network():
+    found = [one for one in ladder("tcp-connect", "no-local-route") if one.probe != "negative-control"]
+    said = answer([*found, finding("negative-control", "no-controls", "controls")])
+    assert said.best == {"no-route", "prober-cut-off"}
+    assert "prober-cut-off" not in answer(ladder("tcp-connect", "no-local-route")).named
+
+
+def test_an_allow_list_does_not_let_one_address_of_two_pass():
+    said = answer([*ladder(addresses=TWO[:1]), *climb(TWO[1], "tcp-connect", "connect-timeout")])
+    assert said.first.id == "lb-backend-down"
+    assert said.best == {"lb-backend-down", "firewall-drop", "node-down"}
+    assert "authorized-ip-ranges" not in said.named
 
 
 def test_a_time_out_that_was_cut_short_is_no_drop():

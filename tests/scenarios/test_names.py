@@ -44,3 +44,15 @@ def test_an_override_that_works_is_no_clean_ladder():
 def test_something_else_at_the_address_is_a_wrong_url_or_a_wrong_record():
     said = answer(ladder("apiserver-health", "not-an-apiserver"))
     assert said.best == {"client-misconfigured", "dns-wrong-address"}
+
+
+def test_another_server_at_the_address_is_told_from_a_rebuilt_cluster():
+    said = answer(ladder("tls-handshake", "certificate-foreign"))
+    assert said.first.id == "wrong-cluster-answers"
+    assert said.best == {"wrong-cluster-answers", "dns-wrong-address", "ca-mismatch"}
+    assert said.first.confidence is Confidence.MEDIUM
+
+
+def test_plain_http_to_the_https_port_is_the_client_s_and_certain():
+    said = answer(ladder("apiserver-health", "https-expected"))
+    assert (said.named, said.first.confidence) == (("client-misconfigured",), Confidence.HIGH)

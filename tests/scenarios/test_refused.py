@@ -16,14 +16,14 @@ def test_the_process_leads_and_is_honestly_tied():
     assert "at both addresses" in said.triage.sentence
     assert said.diagnosis.verdict is Verdict.CAUSE
     assert said.first.id == "apiserver-not-running"
-    assert said.best == {"apiserver-not-running", "apiserver-wrong-bind-address", "firewall-reject"}
+    assert said.best == {"apiserver-not-running", "apiserver-wrong-bind-address", "firewall-reject", "lb-down"}
     assert said.first.confidence is Confidence.MEDIUM
 
 
 def test_one_check_separates_the_tie_and_runs_as_it_stands():
     separator = answer(REFUSED).first.separator
     assert separator is not None
-    assert set(separator.between) == {"apiserver-not-running", "apiserver-wrong-bind-address", "firewall-reject"}
+    assert set(separator.between) == {"apiserver-not-running", "apiserver-wrong-bind-address", "firewall-reject", "lb-down"}
     assert separator.run == r"ss -ltnp | grep -E ':6443\b|kube-apiserver'"
 
 
@@ -38,8 +38,9 @@ def test_nothing_is_said_of_silence_tls_or_credentials():
 def test_one_of_three_addresses_is_said_so_and_may_be_one_bad_backend():
     said = answer([*ladder(addresses=THREE[:2]), *climb(THREE[2], "tcp-connect", "connection-refused")])
     assert "at 1 of 3 addresses" in said.triage.sentence
-    assert said.first.id == "apiserver-not-running"
-    assert "lb-backend-down" in said.best
+    assert said.first.id == "lb-backend-down"
+    assert "apiserver-not-running" in said.best
+    assert "lb-down" not in said.named
     assert "healthy" not in said.named
 
 

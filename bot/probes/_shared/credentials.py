@@ -14,9 +14,10 @@ from bot.probes._shared.words import ago, at
 OUTCOMES = {
     "accepted": "the server accepts the credentials",
     "credentials-rejected": "the server answers without the credentials and rejects them (401)",
+    "token-rejected": "the server answers without our token and rejects it (401), and the token's own dates do not say why",
     "client-certificate-expired": "the server rejects our client certificate, which has expired",
     "token-expired": "the server rejects our token, which has expired",
-    "authentication-refused": "the server answers 401 with and without credentials, so theirs is not the only possible fault",
+    "authentication-refused": "the server takes no strangers and does not take our credentials either (401 both ways)",
     "permission-denied": "the server knows who we are and does not allow it (403)",
     "no-credentials": "no credentials are configured for this cluster",
     "credentials-unavailable": "the configured credentials cannot be had: a file is missing, or the plugin fails",
@@ -26,7 +27,6 @@ OUTCOMES = {
 }
 STATUS = {
     "accepted": Status.OK,
-    "authentication-refused": Status.INCONCLUSIVE,
     "deadline-capped": Status.INCONCLUSIVE,
     "not-reached": Status.NOT_APPLICABLE,
 }
@@ -75,8 +75,11 @@ def _rejected(tried: Tried, now: datetime) -> tuple[str, str]:
     begins = moment(tried.about, "not_before")
     early = f"; they are valid from {at(begins)} only" if begins is not None and begins > now else ""
     if tried.without.status is None or tried.without.status == 401:
-        return "authentication-refused", f"answers 401 with our credentials, and no better without{early}"
-    return "credentials-rejected", f"rejects our credentials (401) and answers without them ({tried.without.status}){early}"
+        return "authentication-refused", f"answers 401 with our credentials, and takes no requests without any{early}"
+    kind = tried.about.get("kind")
+    outcome, noun = ("token-rejected", "token") if kind == "token" else ("credentials-rejected", "credentials")
+    noun = "client certificate" if kind == "client-certificate" else noun
+    return outcome, f"rejects our {noun} (401) and answers without ({tried.without.status}){early}"
 
 
 def user_of(answer: HttpAnswer) -> str | None:

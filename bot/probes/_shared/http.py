@@ -1,7 +1,8 @@
 """The requests that health and authentication share, and what an API server's answers to them mean.
 
 At most four requests an address and round: the two health paths and a discovery path with credentials where they may be
-sent, the version without. They are asked side by side and in the same words by every probe, so each is sent once.
+sent, the version without. Credentials that the server rejects must not hide its health: liveness is then asked without
+them, readiness as well, and the discovery path is not. Every probe asks in the same words, so each request is sent once.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import asyncio
 import json
 import re
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from bot.errors import Unavailable
 from bot.model.base import Json, Value
-from bot.model.observation import Failure, HttpAnswer
+from bot.model.observation import CERTIFICATE_FAILURES, Failure, HttpAnswer
 from bot.model.target import Endpoint
 from bot.probes._shared.layers import VERSION_PATH, Peer
 from bot.probes._shared.words import listed
@@ -27,6 +29,10 @@ _FAILING = re.compile(r"^\[-\](\S+)", re.M)
 _PASSING = re.compile(r"^\[\+\]\S+ ok", re.M)
 _FLOW_CONTROL = ("retry-after", "x-kubernetes-pf-flowschema-uid", "x-kubernetes-pf-prioritylevel-uid")
 _ETCD = frozenset({"etcd", "etcd-readiness"})
+_GO_EXPECTS_TLS = "Client sent an HTTP request to an HTTPS server"
+
+# How long readiness waits for liveness, which a rejection answers at once: then it is not asked with credentials in vain.
+_HEAD_START_S = 0.3
 
 _SILENT = {
     Failure.HTTP_TIMEOUT: ("http-silent", "completes TLS but does not answer HTTP requests"),
@@ -35,6 +41,21 @@ _SILENT = {
     Failure.NOT_HTTP: ("not-an-apiserver", "answers, but not with HTTP"),
     Failure.BUDGET_SPENT: ("deadline-capped", "is not asked, because this round's requests are used up"),
     Failure.DEADLINE_CAPPED: ("deadline-capped", "had not answered when the round's time was over"),
+}
+
+# The layers below HTTP worked a moment ago: when they fail on another connection, another server answered it, or none.
+_BELOW = CERTIFICATE_FAILURES | {
+    Failure.CONNECTION_REFUSED,
+    Failure.CONNECTION_REJECTED,
+    Failure.CONNECTION_RESET,
+    Failure.CONNECT_TIMEOUT,
+    Failure.HOST_UNREACHABLE,
+    Failure.NETWORK_UNREACHABLE,
+    Failure.TLS_TIMEOUT,
+    Failure.TLS_CLOSED,
+    Failure.TLS_RESET,
+    Failure.TLS_ALERT,
+    Failure.NOT_TLS,
 }
 
 
@@ -84,11 +105,30 @@ async def ask_health(ctx: ProbeContext, place: Endpoint, peer: Peer) -> Answers:
 
 async def _ask_health(ctx: ProbeContext, place: Endpoint, peer: Peer, *, authenticated: bool) -> Answers:
     live, ready, version = await together(
-        ask(ctx, place, peer, LIVE_PATH, authenticated=authenticated),
-        ask(ctx, place, peer, READY_PATH, authenticated=authenticated),
+        _ask_live(ctx, place, peer, authenticated=authenticated),
+        _ask_ready(ctx, place, peer, authenticated=authenticated),
         ask(ctx, place, peer, VERSION_PATH, authenticated=False),
     )
     return Answers(live=live, ready=ready, version=version)
+
+
+async def _ask_live(ctx: ProbeContext, place: Endpoint, peer: Peer, *, authenticated: bool) -> HttpAnswer:
+    live = await ask(ctx, place, peer, LIVE_PATH, authenticated=authenticated)
+    return await ask(ctx, place, peer, LIVE_PATH, authenticated=False) if is_rejection(live) else live
+
+
+async def _ask_ready(ctx: ProbeContext, place: Endpoint, peer: Peer, *, authenticated: bool) -> HttpAnswer:
+    live: HttpAnswer | None = None
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_HEAD_START_S):
+            live = await ask(ctx, place, peer, LIVE_PATH, authenticated=authenticated)
+    rejected = live is not None and is_rejection(live)
+    return await ask(ctx, place, peer, READY_PATH, authenticated=authenticated and not rejected)
+
+
+def is_rejection(answer: HttpAnswer) -> bool:
+    """Whether credentials were sent and the server does not accept them."""
+    return answer.with_credentials and answer.status == 401
 
 
 async def together(*requests: Coroutine[Any, Any, HttpAnswer]) -> list[HttpAnswer]:
@@ -110,6 +150,11 @@ def judge(answers: Answers) -> Verdict:
         return Verdict(outcome="overloaded", says="turns requests away because it is overloaded (429)")
     if failing:
         return _failing(failing)
+    gone = [one for one in answers.all if one.failure in _BELOW]
+    if gone:
+        return _comes_and_goes(gone[0], worked=len(answers.all) - len(gone))
+    if any(_GO_EXPECTS_TLS in one.body for one in answers.all):
+        return Verdict(outcome="https-expected", says="speaks https, and is asked in plain http")
     if live.failure is not None:
         outcome, says = _SILENT.get(live.failure, ("not-reached", f"failed before it could be asked: {live.failure.value}"))
         also = f", although {VERSION_PATH} is answered with {version.status}" if version.status is not None else ""
@@ -126,6 +171,13 @@ def _failing(failing: list[str]) -> Verdict:
         names = listed(failing, most=3)
         return Verdict(outcome="starting", says=f"is starting: {len(failing)} start-up checks are not done ({names})")
     return Verdict(outcome="checks-failing", says=f"answers, but these health checks fail: {listed(failing)}")
+
+
+def _comes_and_goes(bad: HttpAnswer, *, worked: int) -> Verdict:
+    says = f"took a connection and then failed others ({shown(bad)})"
+    if worked:
+        says = f"fails on some connections ({shown(bad)}) and works on others"
+    return Verdict(outcome="comes-and-goes", says=f"{says}: it is unsteady, or several servers share the address")
 
 
 def _by_code(live: HttpAnswer, ready: HttpAnswer) -> Verdict:

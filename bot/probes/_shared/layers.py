@@ -16,7 +16,7 @@ VERSION_PATH = "/version"
 
 ALPN = ("h2", "http/1.1")
 
-_OF_THE_PROXY = frozenset({Failure.PROXY_FAILED, Failure.LOCAL_FAILURE, Failure.DEADLINE_CAPPED})
+_OF_THE_PROXY = frozenset({Failure.PROXY_FAILED, Failure.PROXY_GATEWAY, Failure.LOCAL_FAILURE, Failure.DEADLINE_CAPPED})
 
 
 async def handshake(

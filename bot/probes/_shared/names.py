@@ -17,8 +17,8 @@ _VAGUE = frozenset({Failure.RESOLVER_FAILING, Failure.RESOLVER_TIMEOUT, Failure.
 _SENTENCES = {
     "name-not-found": "The name {host} does not exist.",
     "name-has-no-address": "The name {host} exists and has no address.",
-    "resolver-failing": "The DNS server answers the question for {host} with a failure{code}.",
-    "resolver-timeout": "The DNS server does not answer the question for {host}.",
+    "resolver-failing": "The DNS server{server} answers the question for {host} with a failure{code}.",
+    "resolver-timeout": "The DNS server{server} does not answer the question for {host}.",
     "local-failure": "This machine cannot look {host} up, for a reason of its own.",
     "deadline-capped": "The round's time was over before {host} could be resolved.",
 }
@@ -55,8 +55,15 @@ def judge(host: str, system: Lookup, direct: Lookup | None) -> tuple[Status, str
     cause = exact.failure if system.failure in _VAGUE else system.failure
     outcome = cause.value if cause is not None and cause.value in _SENTENCES else "resolver-failing"
     status = {"deadline-capped": Status.INCONCLUSIVE, "local-failure": Status.ERROR}.get(outcome, Status.PROBLEM)
-    code = f" ({direct.rcode})" if outcome == "resolver-failing" and direct is not None and direct.rcode else ""
-    return status, outcome, _SENTENCES[outcome].format(host=host, code=code)
+    server = f" {direct.server}" if direct is not None else ""
+    if outcome == "resolver-failing" and direct is not None and direct.failure is not None and not direct.rcode:
+        return (
+            status,
+            outcome,
+            f"Nothing answers DNS at{server}, so {host} does not resolve: {direct.raw_error or 'no reason given'}.",
+        )
+    code = f" ({direct.rcode})" if direct is not None and direct.rcode else ""
+    return status, outcome, _SENTENCES[outcome].format(host=host, code=code, server=server)
 
 
 def evidence(system: Lookup, direct: Lookup | None) -> Json:

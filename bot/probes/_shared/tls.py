@@ -7,6 +7,7 @@ packets vanish), and a handshake without ALPN (works when a middlebox dislikes A
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -51,6 +52,8 @@ OUTCOMES = {
     "authority-not-known": "nobody said which authority signs for this server, and this machine's own do not",
     "certificate-invalid": "the certificate is not acceptable for another reason",
     "clocks-disagree": "the certificate is valid by the server's clock and not by this one",
+    "certificate-foreign": "another authority signed the certificate, and it is for other names: another server answers",
+    "comes-and-goes": "some handshakes work and others fail",
     "tls-silent": "TLS, plain text and small segments all stay unanswered",
     "tls-large-packets-lost": "the handshake works in small segments and hangs in normal ones",
     "tls-silent-but-listening": "a plain request is answered, every form of handshake hangs",
@@ -67,9 +70,11 @@ OUTCOMES = {
 
 
 class Seen(Value):
-    """All that was tried at one address. ``dated`` is an answer whose Date header tells the server's time."""
+    """All that was tried at one address. ``again`` are further handshakes that differ from the normal one in nothing that
+    matters; ``dated`` is an answer whose Date header tells the server's time."""
 
     normal: Handshake
+    again: tuple[Handshake, ...] = ()
     plain: Plaintext | None = None
     small: Handshake | None = None
     bare: Handshake | None = None
@@ -100,12 +105,18 @@ def judge(seen: Seen, target: Target, now: datetime) -> Verdict:
         return Verdict(
             outcome="local-failure", says=f"cannot be verified by this machine: {normal.raw_error or 'no reason given'}"
         )
-    # It was connected a moment ago: a listener that comes and goes.
-    return Verdict(outcome="not-reached", says=f"took one connection and then failed another: {normal.failure.value}")
+    return Verdict(outcome="comes-and-goes", says=f"took one connection and then failed another: {normal.failure.value}")
 
 
 def _unfinished(seen: Seen, failure: Failure) -> Verdict:
-    """Neither verified nor unverified: the handshake itself did not get through."""
+    """Neither verified nor unverified: the handshake itself did not get through.
+
+    What an experiment seems to show is only chance where the normal handshake works the next time.
+    """
+    sized = _through(seen.small)
+    if any(map(_through, seen.again)) or (sized and (_through(seen.bare) or failure is not Failure.TLS_TIMEOUT)):
+        says = f"fails some TLS handshakes ({failure.value}) and completes others: it is unsteady, or several servers share it"
+        return Verdict(outcome="comes-and-goes", says=says)
     if _through(seen.bare):
         return Verdict(outcome="alpn-rejected", says="completes TLS handshakes without ALPN only; something rejects ALPN")
     if failure is Failure.TLS_CLOSED:
@@ -114,7 +125,7 @@ def _unfinished(seen: Seen, failure: Failure) -> Verdict:
         return Verdict(outcome="tls-reset", says="accepts the connection and resets it when TLS begins")
     if failure is Failure.TLS_ALERT:
         return Verdict(outcome="tls-alert", says="refuses the TLS handshake with an alert")
-    if _through(seen.small):
+    if sized:
         return Verdict(
             outcome="tls-large-packets-lost", says="completes TLS in small packets only; large packets get lost on the way"
         )
@@ -122,7 +133,7 @@ def _unfinished(seen: Seen, failure: Failure) -> Verdict:
         return Verdict(
             outcome="tls-silent-but-listening", says="answers a plain request, but every form of TLS handshake stays unanswered"
         )
-    tried = (seen.normal, seen.plain, seen.small, seen.bare)
+    tried = (seen.normal, seen.plain, seen.small, seen.bare, *seen.again)
     if any(one is not None and one.capped for one in tried):
         return Verdict(outcome="deadline-capped", says="is silent in TLS, and the round's time was over before all was tried")
     return Verdict(
@@ -144,6 +155,10 @@ def _certificate(seen: Seen, failure: Failure, target: Target, now: datetime) ->
             outcome="certificate-invalid", says=f"presents an invalid certificate: {seen.normal.raw_error or 'no reason'}"
         )
     issuer = seen.normal.chain[-1].issuer if seen.normal.chain else "an unknown issuer"
+    if leaf is not None and not names_server(leaf, target.server_name):
+        names = listed([*leaf.dns_names, *leaf.ip_names], most=4) or leaf.subject
+        says = f"presents a certificate of {issuer} for {names}: both are another server's, not {target.server_name}'s"
+        return Verdict(outcome="certificate-foreign", says=says)
     if _same_name_other_key(seen.normal.chain, target.ca_pem):
         says = f"presents a certificate of {issuer}, which has the name of the configured authority and another key"
         return Verdict(outcome="certificate-authority-rebuilt", says=says)
@@ -158,10 +173,22 @@ def _certificate(seen: Seen, failure: Failure, target: Target, now: datetime) ->
 
 
 def _foreign(seen: Seen) -> bool:
-    """Whether what presents the certificate behaves like no API server: no Go answer, no ALPN, no wish for a certificate."""
-    normal, plain = seen.normal, seen.plain
+    """Whether what presents the certificate behaves like no API server: no Go answer, no wish for a client's certificate.
+    That ALPN is lost would be a third sign, but some boxes keep it."""
+    plain = seen.plain
     asked = plain is not None and plain.failure in _UNANSWERED and not plain.is_go_tls_server
-    return asked and normal.alpn_selected is None and not normal.client_certificate_requested
+    return asked and not seen.normal.client_certificate_requested
+
+
+def names_server(certificate: PresentedCertificate, name: str) -> bool:
+    """Whether the certificate is for this name or address, as clients match it: one wildcard label, at the left."""
+    try:
+        address = str(ipaddress.ip_address(name))
+    except ValueError:
+        host = name.removesuffix(".").lower()
+        known = {dns_name.lower() for dns_name in certificate.dns_names}
+        return host in known or f"*.{host.partition('.')[2]}" in known
+    return address in certificate.ip_names
 
 
 def _dates(seen: Seen, failure: Failure, now: datetime) -> Verdict:
@@ -246,6 +273,7 @@ def evidence(seen: Seen, now: datetime) -> Json:
             "plaintext": _went(seen.plain) if seen.plain is None or not seen.plain.is_go_tls_server else "go-tls-server",
             "small_segments": _went(seen.small),
             "without_alpn": _went(seen.bare),
+            "again": [_went(one) for one in seen.again],
         }
     server_now = server_time(seen.dated)
     if server_now is not None:
