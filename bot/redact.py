@@ -55,6 +55,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bAIza[A-Za-z0-9_-]{30,}"), f"{MARK} Google key"),
     (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}"), f"{MARK} GitHub token"),
     (re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}"), f"{MARK} GitLab token"),
+    # What clusters and their clouds hand out as bearer tokens: OpenShift, EKS, Google, Vault.
+    (re.compile(r"\bsha256~[A-Za-z0-9_-]{20,}|\bk8s-aws-v1\.[A-Za-z0-9_=-]{16,}"), f"{MARK} token"),
+    (re.compile(r"\bya29\.[A-Za-z0-9_.-]{16,}|\bhv[sbr]\.[A-Za-z0-9_-]{20,}"), f"{MARK} token"),
+    # Signed URLs, and the ticket that opens a Slack socket.
+    (re.compile(r"(?i)(\bsignature=|[?&]ticket=)[A-Za-z0-9%_.+/=-]{8,}"), rf"\1{MARK}"),
     # An environment's entry in an exec plugin's part of a kubeconfig: the name, then the value, in YAML or JSON.
     (
         re.compile(
@@ -90,6 +95,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     # Passwords in URLs, those with an @ or a colon in them included.
     (re.compile(r"(://[^/\s:@\"'<>]{0,200}:)(?!\[redacted\]@)[^/\s\"'<>]{1,500}(@)"), rf"\1{MARK}\2"),
+    # A token in a user's place; nobody's name is as long.
+    (re.compile(r"(://)[^/\s:@\"'<>]{20,200}(@)"), rf"\1{MARK}\2"),
 )
 
 _NAMES_SECRET = re.compile(rf"(?i)(?:^|.*[-_.]){_NAMED}$|^{_NAMED}$")

@@ -62,6 +62,13 @@ SECRET = [
     ("- name: AWS_SESSION_TOKEN\n  value: short", "short"),
     ("redis://:pa55word@redis:6379/0", "pa55word"),
     ("https://ann:p@ss:word@proxy:3128", "p@ss:word"),
+    ("https://0a1b2c3d4e5f60718293@git.example.com/x", "0a1b2c3d4e5f60718293"),
+    ("logged in with sha256~kJ3xQ-abc_9kJ3xQ-abc_9kJ3xQ", "kJ3xQ-abc_9"),
+    ("k8s-aws-v1.aHR0cHM6Ly9zdHMuYW1hem9uYXdzLmNvbS8", "aHR0cHM6Ly9zdHMuYW1hem9uYXdzLmNvbS8"),
+    ("ya29.a0AfH6SMBxyz-ABCDEF_GH", "a0AfH6SMBxyz"),
+    ("hvs.CAESIJabcdefghijklmnopqr", "CAESIJabcdefghijklmnopqr"),
+    ("GET https://sts.example.com/?X-Amz-Signature=fe5f80f77d5fa3be&x=1", "fe5f80f77d5fa3be"),
+    ("wss://wss-primary.example.com/link/?ticket=0a1b2c3d-4e5f&app_id=1", "0a1b2c3d-4e5f"),
 ]
 
 SENTENCES = [
@@ -82,6 +89,8 @@ SENTENCES = [
     "at http://proxy:3128 and mail to ann@example.com: yes",
     "the certificate ends on 2026-11-20; serial 0A:1B:2C; the key is not shown",
     "the API key expired",
+    "signature=sha256 is another matter, and so is the ticket of an issue",
+    "https://a-rather-long-name.of-a-server.example.com:6443 as seen by ann@example.com",
     "secrets are never listed",
     "error: You must be logged in to the server (Unauthorized)",
     "kind: token, subject: system:node:a, not_after: 2026-11-20T14:05:00.000Z",
