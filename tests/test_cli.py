@@ -1,0 +1,280 @@
+"""The command line as its user has it: another process, its exit status, its two streams, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.demo.scenarios import SCENARIOS, rehearse
+from bot.playbook import default_folder
+from bot.render.report_form import Report
+from tests.ports import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(__file__).parent / "testdata"
+WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    status: int
+    out: str
+    err: str
+
+
+class Terminal:
+    """Runs ``apidown`` with an environment and a home of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "TMPDIR": str(home),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "error",
+        }
+
+    async def start(self, *words: str, **environment: str) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot.cli", *words),
+            cwd=self.home,
+            env={**self.environment, **environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+
+    async def run(self, *words: str, **environment: str) -> Done:
+        process = await self.start(*words, **environment)
+        return await finish(process)
+
+
+async def finish(process: Process) -> Done:
+    async with asyncio.timeout(WITHIN_S):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return Done(status=process.returncode, out=out.decode(), err=err.decode())
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return Terminal(tmp_path)
+
+
+@asynccontextmanager
+async def cluster(terminal: Terminal, scenario: str) -> AsyncGenerator[Mapping[str, str]]:
+    """A rehearsal's kubeconfig in a file, as the environment that points to it."""
+    async with rehearse(SCENARIOS[scenario]) as rehearsal:
+        path = terminal.home / "kubeconfig"
+        path.write_text(rehearsal.kubeconfig)
+        yield {"KUBECONFIG": str(path)}
+
+
+def stores_of(home: Path) -> list[str]:
+    """Command lines of store servers whose files are below this folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(home) in line and ("valkey" in line or "redis" in line):
+            found.append(line)
+    return found
+
+
+def assert_four_parts(done: Done, *parts: str) -> None:
+    assert done.status == 3
+    assert done.out == ""
+    assert "Traceback" not in done.err
+    for part in parts:
+        assert part in done.err
+
+
+async def test_healthy_is_0(terminal: Terminal) -> None:
+    async with cluster(terminal, "healthy") as environment:
+        done = await terminal.run("investigate", **environment)
+    assert (done.status, done.err) == (0, "")
+    assert "Healthy" in done.out
+
+
+async def test_a_named_cause_is_1(terminal: Terminal) -> None:
+    done = await terminal.run("investigate", f"https://127.0.0.1:{free_port()}")
+    assert (done.status, done.err) == (1, "")
+    assert "The API server is not running" in done.out
+
+
+async def test_inconclusive_is_2(terminal: Terminal) -> None:
+    """With causes that nothing supports, nothing can be named."""
+    folder = terminal.home / "playbooks" / "causes"
+    folder.mkdir(parents=True)
+    for path in (default_folder() / "causes").glob("*.yaml"):
+        (folder / path.name).write_text(
+            f"id: {path.stem}\ndomain: process\ntitle: X\nsentence: X.\n"
+            "evidence:\n  for: [{change: static-pod-manifest, weight: weak, says: X.}]\n"
+        )
+    (terminal.home / "config.yaml").write_text("playbooks: playbooks\n")
+    done = await terminal.run("investigate", f"https://127.0.0.1:{free_port()}", "--config", "config.yaml")
+    assert (done.status, done.err) == (2, "")
+    assert "not an all-clear" in done.out
+
+
+async def test_an_error_line_that_was_seen_is_understood(terminal: Terminal) -> None:
+    line = f"The connection to the server 127.0.0.1:{free_port()} was refused - did you specify the right host or port?"
+    done = await terminal.run("investigate", line)
+    assert done.status == 1
+
+
+async def test_json_is_the_published_form_and_nothing_else(terminal: Terminal) -> None:
+    done = await terminal.run("investigate", f"https://127.0.0.1:{free_port()}", "--output", "json", "--since", "30m")
+    assert (done.status, done.err) == (1, "")
+    report = json.loads(done.out)
+    assert Report.model_validate_json(done.out).model_dump(mode="json", by_alias=True) == report
+    assert report["schema"] == "apidown/v1"
+    assert report["verdict"] == "cause"
+    assert report["onset"]["source"] != "unknown"
+
+
+async def test_markdown_can_be_pasted(terminal: Terminal) -> None:
+    done = await terminal.run("investigate", f"https://127.0.0.1:{free_port()}", "--output", "markdown")
+    assert done.status == 1
+    assert done.out.startswith("#")
+
+
+async def test_a_pipe_gets_no_escape_codes_and_reading_less_is_no_verdict(terminal: Terminal) -> None:
+    done = await terminal.run("demo")
+    assert "\x1b" not in done.out
+    process = await terminal.start("playbooks", "list")
+    assert process.stdout is not None
+    process.stdout._transport.close()  # type: ignore[attr-defined]
+    async with asyncio.timeout(WITHIN_S):
+        assert process.stderr is not None
+        err = await process.stderr.read()
+        status = await process.wait()
+    assert (status, err) == (141, b"")
+
+
+async def test_secrets_of_a_kubeconfig_are_nowhere_in_the_output(terminal: Terminal) -> None:
+    async with cluster(terminal, "unauthorized") as environment:
+        config = json.loads(Path(environment["KUBECONFIG"]).read_text())
+        done = await terminal.run("investigate", "--output", "json", APIDOWN_LOG_LEVEL="debug", **environment)
+    assert done.status == 1
+    assert config["users"][0]["user"]["token"] not in done.out + done.err
+
+
+@pytest.mark.parametrize("scenario", ["refused", "healthy", "etcd-failing"])
+async def test_a_rehearsal_succeeds_when_its_fault_is_named(terminal: Terminal, scenario: str) -> None:
+    done = await terminal.run("demo", scenario)
+    assert (done.status, done.err) == (0, "")
+    assert "as it should" in done.out
+    assert stores_of(terminal.home) == []
+
+
+async def test_rehearsals_are_listed(terminal: Terminal) -> None:
+    done = await terminal.run("demo", "list")
+    assert done.status == 0
+    assert [line.split()[0] for line in done.out.splitlines()] == list(SCENARIOS)
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["demo", "refuse"], ["there is no scenario 'refuse'", "scenarios: refused", "Next: apidown demo refused"]),
+        (["investigate", "--since", "soon"], ["--since soon is not a time", "Next: type 30m"]),
+        (["investigate", "--outpt", "json"], ["--outpt", "Next: apidown --help"]),
+        (["investigate", "--output", "jsn"], ["jsn", "Next: apidown --help"]),
+        (["investigte"], ["investigte", "Next: apidown --help"]),
+        (["investigate", "--cluster", "prod"], ["there is no cluster 'prod'"]),
+        (["investigate", "--cluster", "a", "--server", "https://b"], ["name two clusters", "Next: leave --server out"]),
+        (["investigate", "--server", "ftp://a"], ["'ftp://a' is not the URL of an API server", "https://api.example.com:6443"]),
+        (["investigate", "--server", "https://a:pw12345@b"], ["user name or password", "Next: give the URL without them"]),
+        (["investigate", "https://127.0.0.1:1", "--playbook", "conection-refused"], ["did you mean 'connection-refused'?"]),
+        (["investigate", "--kubeconfig", "gone"], ["gone"]),
+        (["investigate", "--config", "gone.yaml"], ["gone.yaml"]),
+        (["investigate"], [".kube/config"]),
+        (["playbooks", "show", "conection-refused"], ["did you mean 'connection-refused'?", "Next: apidown playbooks list"]),
+        (["playbooks", "list", "--folder", "gone"], ["gone", "no folder of playbooks"]),
+        (["serve"], ["SLACK_BOT_TOKEN and SLACK_APP_TOKEN", "is not set", "Next: without Slack: apidown investigate"]),
+    ],
+)
+async def test_what_is_wrong_says_where_what_the_nearest_and_what_next(
+    terminal: Terminal, words: list[str], parts: list[str]
+) -> None:
+    done = await terminal.run(*words)
+    assert_four_parts(done, *parts)
+    assert "pw12345" not in done.err
+
+
+async def test_a_wrong_setting_is_named(terminal: Terminal) -> None:
+    done = await terminal.run("demo", APIDOWN_LOG_LEVEL="loud", APIDOWN_SLACK_BASE_URLL="x")
+    assert_four_parts(done, "APIDOWN_LOG_LEVEL", "APIDOWN_SLACK_BASE_URLL", "did you mean 'APIDOWN_SLACK_BASE_URL'?")
+
+
+async def test_playbooks_are_listed_checked_and_shown(terminal: Terminal) -> None:
+    listed, checked, shown, cause = await asyncio.gather(
+        terminal.run("playbooks", "list"),
+        terminal.run("playbooks", "check"),
+        terminal.run("playbooks", "show", "connection-refused"),
+        terminal.run("playbooks", "show", "apiserver-not-running"),
+    )
+    assert {done.status for done in (listed, checked, shown, cause)} == {0}
+    assert "connection-refused" in listed.out
+    assert "(always)" in listed.out
+    assert checked.out.endswith("are valid.\n")
+    assert "API server pods run" in shown.out
+    assert "The API server is not running" in cause.out
+
+
+async def test_every_mistake_of_a_playbook_is_listed_at_once(terminal: Terminal) -> None:
+    folder = terminal.home / "own"
+    folder.mkdir()
+    (folder / "three-mistakes.yaml").write_text((DATA / "playbooks" / "three-mistakes.yaml").read_text())
+    done = await terminal.run("playbooks", "check", "own")
+    assert_four_parts(done, "three-mistakes.yaml")
+    assert done.err.count("three-mistakes.yaml:") >= 3
+
+
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_being_told_to_stop_ends_quickly_and_leaves_nothing(terminal: Terminal, how: signal.Signals, status: int) -> None:
+    """In the middle of a rehearsal that takes five seconds by itself."""
+    process = await terminal.start("demo", "tls-silent")
+    assert process.stdout is not None
+    async with asyncio.timeout(WITHIN_S):
+        while b"accepts connections, in" not in await process.stdout.readline():
+            assert not process.stdout.at_eof()
+    assert len(stores_of(terminal.home)) == 1
+    process.send_signal(how)
+    done = await finish(process)
+    assert done.status == status
+    assert "Traceback" not in done.err
+    assert "Verdict" not in done.out
+    assert stores_of(terminal.home) == []
+    assert [path.name for path in terminal.home.iterdir() if path.name.startswith("apidown")] == []
+
+
+async def test_a_defect_is_no_verdict_and_is_redacted(terminal: Terminal) -> None:
+    program = (
+        "import sys\nfrom bot import cli\nsys.argv[1:] = ['boom']\n"
+        "@cli.app.command()\ndef boom() -> None:\n    raise RuntimeError('redis://:pa55word@redis and xoxb-1-very-own')\n"
+        "cli.main()\n"
+    )
+    environment = {**terminal.environment, "SLACK_BOT_TOKEN": "xoxb-1-very-own"}
+    done = await finish(
+        await asyncio.create_subprocess_exec(sys.executable, "-c", program, env=environment, stdout=PIPE, stderr=PIPE)
+    )
+    assert (done.status, done.out) == (70, "")
+    assert "RuntimeError" in done.err
+    assert done.err.endswith("apidown itself failed: please report what is above.\n")
+    assert "pa55word" not in done.err
+    assert "very-own" not in done.err
