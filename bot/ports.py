@@ -118,10 +118,12 @@ class Lease(Value):
 
 
 class Opening(Value):
-    """The answer to opening an investigation: its name, and whether an open one was joined instead."""
+    """The answer to opening an investigation: its name, and whether an open one was joined instead. ``repeated``: the
+    trigger had been heard before, nothing was done, and ``ref`` is where it went then."""
 
     ref: Ref
     joined: bool
+    repeated: bool = False
 
 
 class Entry(Value):
@@ -135,8 +137,9 @@ class Store(Protocol):
     """The event logs, the leases and the set of active investigations. Raises Unavailable when it cannot be reached and
     LeaseLost when an owner's write carries a stale epoch."""
 
-    async def open(self, opened: Event, joined: Event, *, ref: Ref) -> Opening:
-        """Atomically: join the cluster's open investigation with ``joined`` or open ``ref`` with ``opened``."""
+    async def open(self, opened: Event, joined: Event, *, ref: Ref, once: bool = False) -> Opening:
+        """Atomically: join the cluster's open investigation with ``joined`` or open ``ref`` with ``opened``. With ``once``
+        the id of ``joined`` names the trigger, and one that was heard before does nothing, whatever became of it."""
         ...
 
     async def append(self, ref: Ref, events: Sequence[Event], *, lease: Lease | None = None) -> int:
@@ -171,19 +174,33 @@ class Store(Protocol):
 
 
 class Request(Value):
-    """A person's or a rule's wish to investigate, before anything was looked at."""
+    """A person's or a rule's wish to investigate, before anything was looked at. ``key`` names the wish where it may be
+    told several times, such as an alert that is repeated: it is heard once."""
 
     cluster: Cluster
     trigger: Trigger
     playbook: str | None = None
     since: Moment | None = None
     thread: Thread | None = None
+    key: str | None = None
+
+
+class Resolution(Value):
+    """The end of something that may have started or joined an investigation of this cluster; ``key`` as in ``Request``."""
+
+    cluster: str
+    trigger: Trigger
+    key: str
 
 
 class Investigations(Protocol):
     """What commands, triggers and buttons may do. Everything goes through the log; nothing is done in place."""
 
     async def start(self, request: Request) -> Opening: ...
+
+    async def resolve(self, resolutions: Sequence[Resolution]) -> int:
+        """Notes what ended, where an open investigation knows of it; how many were noted. Nothing is opened or closed."""
+        ...
 
     async def cancel(self, ref: Ref, *, who: str) -> bool:
         """False when it is over already."""

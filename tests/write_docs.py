@@ -26,6 +26,7 @@ from bot.demo.scenarios import SCENARIOS
 from bot.diagnosis import rank
 from bot.diagnosis.triage_rules import CONTROL_RULES, RULES
 from bot.engine import investigate, recovery, rounds
+from bot.ids import digest
 from bot.model.change import CHANGE_KINDS
 from bot.model.diagnosis import Layer
 from bot.model.investigation import Ref
@@ -217,7 +218,12 @@ def key_texts() -> dict[str, str]:
         text = (ast.get_docstring(node) or "") if isinstance(node, ast.FunctionDef) else ""
         if isinstance(node, ast.FunctionDef) and re.match(r"(String|Set|Hash|Stream|Sorted set)\b.*: ", text):
             given = "CLUSTER" if node.args.args[0].arg == "cluster" else Ref(cluster="CLUSTER", id="ID")
-            found[getattr(redis_keys, node.name)(given)] = text
+            # A key with a digest in it is shown with what the digest is of.
+            more = [arg.arg for arg in node.args.args[1:]]
+            key = getattr(redis_keys, node.name)(given, *more)
+            for name in more:
+                key = key.replace(digest(name, length=32), name.upper())
+            found[key] = text
     return {key: text.replace("``", "`") for key, text in found.items()}
 
 

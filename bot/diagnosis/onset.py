@@ -7,14 +7,15 @@ comes before what was said, and both before what is merely now.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from bot.model.alert import SOURCE
 from bot.model.change import Onset
 
 HEARTBEAT = "heartbeat"
 STATED = "stated"
-ALERT = "alert"
+ALERT = SOURCE
 ASKED = "asked"
 
 RANK = MappingProxyType({HEARTBEAT: 0, STATED: 1, ALERT: 3, ASKED: 9})
@@ -30,6 +31,15 @@ def establish(*, asked_at: datetime, since: datetime | None = None, others: Sequ
     """
     known = [*others, from_trigger(asked_at=asked_at, since=since)]
     return min(known, key=lambda onset: (RANK.get(onset.source, _UNLISTED), onset.last_good is None, onset.first_bad))
+
+
+def from_alerts(onsets: Sequence[Onset], *, about: datetime) -> list[Onset]:
+    """Those that are of one outage, which began ``about`` then. An alert that has fired for days is about something else."""
+    return [onset for onset in onsets if abs(onset.first_bad - about) <= _ONE_OUTAGE]
+
+
+_ONE_OUTAGE = timedelta(hours=1)
+"""How far apart the alerts of one outage say that it began, at most."""
 
 
 def from_trigger(*, asked_at: datetime, since: datetime | None = None) -> Onset:

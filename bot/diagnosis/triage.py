@@ -120,6 +120,15 @@ def _nothing_sentence(findings: Sequence[Finding]) -> str:
     return "No layer fails as far as could be looked, and not every layer could be."
 
 
+def for_alerts(alerts: Sequence[str], playbooks: Sequence[Playbook]) -> Playbook | None:
+    """The playbook for the first of these alerts that has one; of several, the one with the fewest alerts."""
+    for alert in alerts:
+        fitting = [playbook for playbook in playbooks if alert in playbook.selects.alerts]
+        if fitting:
+            return min(fitting, key=lambda playbook: (len(playbook.selects.alerts), playbook.id))
+    return None
+
+
 def _playbook(symptom: str, playbooks: Sequence[Playbook]) -> str | None:
     """The playbook that names the symptom; of several, the one with the fewest symptoms, since it knows this one best."""
     fitting = [playbook for playbook in playbooks if symptom in playbook.selects.symptoms]

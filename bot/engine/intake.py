@@ -5,7 +5,7 @@ Nothing is done in place. A request becomes an event; the owner, here or elsewhe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bot.clock import Clock
 from bot.engine.journal import make_event
@@ -14,7 +14,7 @@ from bot.model.base import Value
 from bot.model.events import Event, EventType, Opened
 from bot.model.investigation import Investigation, Ref, State, replay
 from bot.playbook import Library
-from bot.ports import Opening, Request, Store
+from bot.ports import Opening, Request, Resolution, Store
 from bot.redact import Redactor
 
 
@@ -53,20 +53,33 @@ class Intake:
             since=request.since,
             thread=request.thread,
         )
+        # Without a key two wishes are two, even of one person.
+        parts = (request.trigger.who, request.key or f"{now:%H%M%S.%f}")
+        joined = self._event(EventType.TRIGGER_JOINED, request.trigger.kind, *parts, data=request.trigger, round=0)
         opening = await self._store.open(
-            self._event(EventType.OPENED, data=opened, round=0),
-            self._event(
-                EventType.TRIGGER_JOINED,
-                request.trigger.kind,
-                request.trigger.who,
-                f"{now:%H%M%S.%f}",
-                data=request.trigger,
-                round=0,
-            ),
-            ref=ref,
+            self._event(EventType.OPENED, data=opened, round=0), joined, ref=ref, once=request.key is not None
         )
-        self._wake(opening.ref)
+        if not opening.repeated:
+            self._wake(opening.ref)
         return opening
+
+    async def resolve(self, resolutions: Sequence[Resolution]) -> int:
+        """Notes what ended in the open investigations that know of its beginning; how many notes are new."""
+        noted = 0
+        for cluster in dict.fromkeys(resolution.cluster for resolution in resolutions):
+            ref = await self._store.open_ref(cluster)
+            state = await self.look(ref) if ref else None
+            if ref is None or state is None:
+                continue
+            firing = {alert.firing for alert in state.alerts if alert.resolved_at is None}
+            events = [
+                self._event(EventType.TRIGGER_JOINED, one.trigger.kind, one.trigger.who, one.key, data=one.trigger, round=0)
+                for one in resolutions
+                if one.cluster == cluster and one.trigger.alert is not None and one.trigger.alert.firing in firing
+            ]
+            noted += await self._store.append(ref, events)
+            self._wake(ref)
+        return noted
 
     async def cancel(self, ref: Ref, *, who: str) -> bool:
         state = await self.look(ref)

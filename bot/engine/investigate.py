@@ -113,7 +113,7 @@ class Owner:
         if state.rerun_requested_by:
             return f"re-run asked for by {state.rerun_requested_by}"
         if state.joined_since_conclusion:
-            return "asked again"
+            return "the alerts are over" if state.alerts_are_over else "asked again"
         return None
 
     @property
@@ -168,6 +168,7 @@ class Owner:
             opened=state.opened,
             access=access,
             asked_at=state.opened_at,
+            alerts=state.alerts,
             predecessor=predecessor,
         )
         await current.run(reason)

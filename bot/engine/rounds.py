@@ -14,13 +14,14 @@ from datetime import datetime
 
 from bot.clock import Clock
 from bot.diagnosis.correlate import correlate
-from bot.diagnosis.onset import establish
+from bot.diagnosis.onset import establish, from_alerts
 from bot.diagnosis.rank import diagnose
 from bot.diagnosis.texts import values_of
-from bot.diagnosis.triage import triage
+from bot.diagnosis.triage import for_alerts, triage
 from bot.engine.journal import Journal
 from bot.engine.planning import plan_looks, plan_steps
 from bot.engine.steps import StepRunner
+from bot.model.alert import Alert
 from bot.model.change import Onset
 from bot.model.diagnosis import Correlation, Triage
 from bot.model.events import (
@@ -78,7 +79,8 @@ class RoundServices:
 class Round:
     """Carries one round out and writes it into the journal; takes up a predecessor's round where its log ends.
 
-    ``asked_at`` is when the investigation was opened, which is the latest that its onset can be.
+    ``asked_at`` is when the investigation was opened, which is the latest that its onset can be; ``alerts`` are those that
+    opened or joined it so far.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Round:
         opened: Opened,
         access: ClusterAccess,
         asked_at: datetime,
+        alerts: Sequence[Alert] = (),
         predecessor: Investigation | None = None,
     ) -> None:
         self._services = services
@@ -102,6 +105,7 @@ class Round:
         self._values = values_of(access.cluster)
         self._began = self._clock.monotonic()
         self._asked_at = asked_at
+        self._alerts = alerts
         self._before_s = _seconds_before(predecessor, self._clock.now())
         self._first_verdict_s = _first_verdict_s(predecessor)
         self._revision = 0 if predecessor is None or predecessor.diagnosis is None else predecessor.diagnosis.revision
@@ -170,8 +174,21 @@ class Round:
         before = self._predecessor.playbook if self._predecessor else None
         selected = before.playbook if before else seen.playbook
         chosen = self._library.playbooks.get(selected) if selected else None
-        await self._select(runner, chosen, _reason(seen, chosen))
+        reason = _reason(seen, chosen)
+        if before is None and seen.symptom is None:
+            chosen, reason = self._by_alert() or (chosen, reason)
+        await self._select(runner, chosen, reason)
         return chosen
+
+    def _by_alert(self) -> tuple[Playbook, str] | None:
+        """The playbook for an alert that fires, and why. What the ladder sees is newer and nearer than what an alert says, so
+        this is for when it sees nothing wrong."""
+        firing = [alert.name for alert in self._alerts if alert.resolved_at is None]
+        playbook = for_alerts(firing, list(self._library.playbooks.values()))
+        if playbook is None:
+            return None
+        named = next(name for name in firing if name in playbook.selects.alerts)
+        return playbook, f"the ladder shows no symptom, and the alert {named} fires"
 
     async def _select(self, runner: StepRunner, playbook: Playbook | None, reason: str) -> None:
         plans = () if playbook is None else plan_steps(playbook, self._values)
@@ -182,7 +199,12 @@ class Round:
             runner.start(plans, plan_looks(playbook), deadline=self._began + self._bounds.round_s)
 
     async def _onset(self) -> Onset:
-        onset = establish(asked_at=self._asked_at, since=self._opened.since)
+        opening = self._opened.trigger.alert
+        told = from_alerts(
+            [alert.onset for alert in self._alerts if alert.onset is not None],
+            about=(opening.onset.first_bad if opening and opening.onset else self._asked_at),
+        )
+        onset = establish(asked_at=self._asked_at, since=self._opened.since, others=told)
         await self._journal.write(EventType.ONSET_ESTABLISHED, data=onset)
         return onset
 

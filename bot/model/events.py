@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from bot.model.alert import Alert
 from bot.model.base import Json, Moment, Value
 from bot.model.diagnosis import Correlation, Diagnosis, Triage
 from bot.model.finding import Finding, Status
@@ -88,12 +89,14 @@ class Thread(Value):
 
 
 class Trigger(Value):
-    """What started or joined an investigation: ``kind`` is slash-command, button, alert, heartbeat or command-line."""
+    """What started or joined an investigation: ``kind`` is slash-command, button, alert, alert-resolved, heartbeat or
+    command-line. ``alert`` is there for the two kinds of alert; a resolved one starts nothing by itself."""
 
     kind: str
     who: str
     text: str = ""
     name: str | None = None
+    alert: Alert | None = None
 
 
 class Opened(Value):

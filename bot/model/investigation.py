@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bot.model.alert import Alert
 from bot.model.base import Moment, Value
 from bot.model.change import Onset
 from bot.model.diagnosis import Correlation, Diagnosis, Triage, Verdict
@@ -117,6 +118,22 @@ class Investigation(Value):
     @property
     def is_healthy(self) -> bool:
         return self.diagnosis is not None and self.diagnosis.verdict is Verdict.HEALTHY
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """Every firing that opened or joined it, in the order they came, with its end where that is known."""
+        told = [trigger.alert for trigger in (self.opened.trigger, *self.joined) if trigger.alert is not None]
+        known = {alert.firing: alert for alert in told if alert.resolved_at is None}
+        for alert in told:
+            if alert.resolved_at is not None and alert.firing in known:
+                known[alert.firing] = known[alert.firing].model_copy(update={"resolved_at": alert.resolved_at})
+        return tuple(known.values())
+
+    @property
+    def alerts_are_over(self) -> bool:
+        """Whether there were alerts and none fires any more. An alert that fires anew had ended before."""
+        newest = {(alert.name, alert.fingerprint): alert for alert in sorted(self.alerts, key=lambda alert: alert.starts_at)}
+        return bool(newest) and all(alert.resolved_at is not None for alert in newest.values())
 
     def step(self, id: str) -> StepState | None:
         return next((step for step in self.steps if step.plan.id == id), None)
@@ -255,7 +272,19 @@ def _reopened(state: Investigation, event: Event) -> dict[str, Any]:
 
 def _joined(state: Investigation, event: Event) -> dict[str, Any]:
     trigger = Trigger.model_validate_json(_json(event))
-    return {"joined": (*state.joined, trigger), "joined_since_conclusion": state.state is State.CONCLUDED}
+    after = state.model_copy(update={"joined": (*state.joined, trigger)})
+    asks = state.state is State.CONCLUDED and _asks_again(after, trigger)
+    return {"joined": after.joined, "joined_since_conclusion": state.joined_since_conclusion or asks}
+
+
+def _asks_again(state: Investigation, trigger: Trigger) -> bool:
+    """Whether a trigger after the conclusion is a reason to look again. People are. An alert is when it fired after the
+    conclusion: an earlier one is of the outage that was looked at. The end of the last alert is: it may be the recovery."""
+    if trigger.alert is None:
+        return True
+    if trigger.alert.resolved_at is not None:
+        return state.alerts_are_over
+    return state.concluded_at is None or trigger.alert.starts_at > state.concluded_at
 
 
 def _cancel(state: Investigation, event: Event) -> dict[str, Any]:

@@ -229,8 +229,8 @@ class DyingStore:
             raise Unavailable("this replica is dead")
         return self._store
 
-    async def open(self, opened: Event, joined: Event, *, ref: Ref) -> Opening:
-        return await self._alive().open(opened, joined, ref=ref)
+    async def open(self, opened: Event, joined: Event, *, ref: Ref, once: bool = False) -> Opening:
+        return await self._alive().open(opened, joined, ref=ref, once=once)
 
     async def append(self, ref: Ref, events: Sequence[Event], *, lease: Lease | None = None) -> int:
         return await self._alive().append(ref, events, lease=lease)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from bot.errors import UsageError
+from bot.ids import digest
 from bot.model.investigation import Ref
 
 _PREFIX = "apidown:"
@@ -49,6 +50,11 @@ def log(ref: Ref) -> str:
 def ids(ref: Ref) -> str:
     """Set: the ids of the events in the log."""
     return _investigation(ref) + "ids"
+
+
+def heard(cluster: str, trigger: str) -> str:
+    """String that runs out: the id of the investigation that a trigger, known by the digest of its event's id, went to."""
+    return _cluster(cluster) + "heard:" + digest(trigger, length=32)
 
 
 def lease(ref: Ref) -> str:

@@ -44,6 +44,9 @@ LOST = -1
 UNKNOWN = -2
 """There is no such log."""
 
+REPEATED = 2
+"""The trigger had been heard before."""
+
 TAKEN = -3
 """Another investigation of the cluster is open, or the id was used before."""
 
@@ -53,15 +56,23 @@ NOT_CLOSED = -4
 OPEN = (
     _RECORD
     + """
-local open, active, log, ids, epoch = unpack(KEYS)
-local id, version, opened_id, opened, joined_id, joined, prefix = unpack(ARGV)
+local open, active, log, ids, epoch, heard = unpack(KEYS)
+local id, version, opened_id, opened, joined_id, joined, prefix, remember = unpack(ARGV)
 
 local current = redis.call('GET', open)
+if heard then
+  local before = redis.call('GET', heard)
+  if before and before ~= id and redis.call('EXISTS', prefix .. before .. ':log') == 1 then
+    redis.call('EXPIRE', heard, remember)
+    return {before, 2}
+  end
+end
 if current and current ~= id then
   local base = prefix .. current
   if redis.call('EXISTS', base .. ':log') == 1 then
     record(base .. ':log', base .. ':ids', joined_id, joined)
     newest(base .. ':epoch', version)
+    if heard then redis.call('SET', heard, current, 'EX', remember) end
     return {current, 1}
   end
   redis.call('SREM', active, current)
@@ -71,10 +82,12 @@ redis.call('SET', open, id)
 redis.call('SADD', active, id)
 record(log, ids, opened_id, opened)
 newest(epoch, version)
+if heard then redis.call('SET', heard, id, 'EX', remember) end
 return {id, 0}
 """
 )
-"""KEYS open active log ids epoch. Returns the id and 1 when it was joined, 0 when it was opened, or TAKEN."""
+"""KEYS open active log ids epoch and, for a trigger that is heard once, heard. Returns the id and 1 when it was joined, 0
+when it was opened, REPEATED or TAKEN."""
 
 APPEND = (
     _RECORD

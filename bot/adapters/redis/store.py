@@ -22,7 +22,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from bot.adapters.redis import failures, keys, scripts
-from bot.errors import Conflict, LeaseLost, UsageError
+from bot.errors import Conflict, LeaseLost, Unavailable, UsageError
+from bot.model.base import Json
 from bot.model.events import INTAKE, MAX_BYTES, VERSION, Event, EventType
 from bot.model.investigation import Ref
 from bot.ports import Entry, Lease, Opening
@@ -32,6 +33,9 @@ LEASE_S = 10.0
 
 KEEP_S = 30 * 24 * 3600
 """How long a closed log, and the name of a cluster without investigations, are kept."""
+
+HEARD_S = 2 * 24 * 3600
+"""How long after it was last heard a trigger that is heard once is remembered: longer than alerts take to be repeated."""
 
 _COMMANDS = 16  # connections for commands; more callers than that wait for one
 _FOLLOWERS = 256  # connections for followers
@@ -104,20 +108,29 @@ class RedisStore:
         """Returns when the store answers; raises Unavailable otherwise. For readiness."""
         await self._ask(self._redis.ping())
 
-    async def open(self, opened: Event, joined: Event, *, ref: Ref) -> Opening:
+    async def facts(self) -> Json:
+        """What the server says of itself (INFO), with its snapshot schedule as ``save`` where it tells; for ``apidown doctor``."""
+        said = dict(await self._ask(self._redis.info()))
+        try:
+            return said | await self._ask(self._redis.config_get("save"))
+        except Unavailable:
+            return said  # managed services do not take CONFIG
+
+    async def open(self, opened: Event, joined: Event, *, ref: Ref, once: bool = False) -> Opening:
         """See the port. Raises Conflict when the id was used before in this cluster: take another one."""
         if opened.type != EventType.OPENED or joined.type not in INTAKE:
             raise ValueError(f"{opened.type} cannot open an investigation, or {joined.type} cannot join one")
         # The name first, in a slot of its own: a crash in between leaves a name without investigations, which is harmless.
         names = [keys.open_id(ref.cluster), keys.active(ref.cluster), keys.log(ref), keys.ids(ref), keys.epoch(ref)]
+        names += [keys.heard(ref.cluster, joined.id)] if once else []
         texts = [opened.id, _envelope(opened), joined.id, _envelope(joined)]
         await self._ask(self._remember(keys=[keys.CLUSTERS], args=[ref.cluster]))
         name, code = await self._ask(
-            self._open(keys=names, args=[ref.id, max(opened.v, joined.v), *texts, keys.investigations(ref.cluster)])
+            self._open(keys=names, args=[ref.id, max(opened.v, joined.v), *texts, keys.investigations(ref.cluster), HEARD_S])
         )
         if code == scripts.TAKEN:
             raise Conflict(f"investigation {ref} exists already", where=f"store {self.place}")
-        return Opening(ref=Ref(cluster=ref.cluster, id=name), joined=code == 1)
+        return Opening(ref=Ref(cluster=ref.cluster, id=name), joined=code != 0, repeated=code == scripts.REPEATED)
 
     async def append(self, ref: Ref, events: Sequence[Event], *, lease: Lease | None = None) -> int:
         """See the port. After a repeated command the number may be too low. Raises ValueError for an event over 16 KiB and
