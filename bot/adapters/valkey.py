@@ -140,15 +140,15 @@ class _Server:
                 code = await self._process.wait()
                 self._process = None
                 _log.warning("the embedded store ended and is started again", exit_status=code)
-            elif self._take_lock():
+            else:
                 try:
-                    await self._launch()
+                    if self._take_lock():
+                        await self._launch()
+                        pause = _LOOK_S
+                        continue
                 except (Unavailable, OSError) as error:
                     _log.error("the embedded store does not start", error=str(error))
                     pause = min(pause * 2, _LONGEST_PAUSE_S)
-                else:
-                    pause = _LOOK_S
-                    continue
             await asyncio.sleep(pause)
 
     async def stop(self) -> None:

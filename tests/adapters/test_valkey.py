@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from structlog.testing import capture_logs
 
 from bot.adapters.valkey import embedded, find_server
 from bot.errors import Unavailable
@@ -252,3 +253,24 @@ async def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="cannot be used"):
         async with embedded(tmp_path / "file"):
             pass
+
+
+async def test_a_folder_that_is_away_for_a_while_does_not_end_the_succession(tmp_path: Path) -> None:
+    async with contextlib.AsyncExitStack() as starter, embedded_after(tmp_path, starter) as url:
+        pid = await server_pid(url)
+        with capture_logs() as logs:
+            (tmp_path / "store").rename(tmp_path / "away")
+            async with asyncio.timeout(30):
+                while not any("does not start" in entry["event"] for entry in logs):
+                    await asyncio.sleep(0.02)
+        (tmp_path / "away").rename(tmp_path / "store")
+        await starter.aclose()
+        assert await until_another(url, pid)
+
+
+@contextlib.asynccontextmanager
+async def embedded_after(state: Path, starter: contextlib.AsyncExitStack) -> AsyncGenerator[str]:
+    """A guest of the server that ``starter`` keeps."""
+    await starter.enter_async_context(embedded(state))
+    async with embedded(state) as url:
+        yield url
