@@ -151,8 +151,9 @@ async def serve(settings: Settings) -> None:
     config = with_known_servers(Config.load(settings.config) if settings.config else Config.empty(), settings)
     core = build_core(secrets=settings.secrets(), playbooks=config.playbooks, commands=True)
     async with AsyncExitStack() as stack:
-        url = settings.redis_url.get_secret_value() if settings.redis_url else None
-        store = await stack.enter_async_context(_store(url or await stack.enter_async_context(embedded(settings.state_dir))))
+        store = await stack.enter_async_context(
+            _store(settings.store_url or await stack.enter_async_context(embedded(settings.state_dir)))
+        )
         slack = await stack.enter_async_context(SlackClient.open(bot_token, base_url=settings.slack_base_url))
         late = _Late()
         delivery = SlackDelivery(

@@ -58,6 +58,11 @@ class Output(StrEnum):
     MARKDOWN = "markdown"
 
 
+class Listing(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
 def main() -> None:
     """The ``apidown`` command."""
     from typer.exceptions import Abort, TyperException
@@ -226,6 +231,53 @@ async def _investigate(
     else:
         print("\n" + terminal.summary(state, core.clock.now(), paint=paint))
     return state
+
+
+@app.command()
+def doctor(
+    *,
+    config: Annotated[Path | None, typer.Option(help="The configuration file, if not $APIDOWN_CONFIG.")] = None,
+    output: Annotated[Listing, typer.Option(help="How the checks are printed.")] = Listing.TEXT,
+) -> None:
+    """Check an installation: settings, store, Slack, clusters; one line each, with what to do where something is wrong.
+
+    It changes nothing, needs nothing to be up, and ends within 15 s. Exit status: 0 all is well, 1 something is to be mended
+    or could not be looked at, 3 wrong usage.
+    """
+    import logging
+
+    from bot.doctor.lines import all_is_well, as_json, as_text
+    from bot.doctor.run import examine
+    from bot.logs import configure
+    from bot.redact import Redactor
+    from bot.settings import LogFormat, LogLevel
+
+    # What is wrong is said in the lines; the vendors' own complaints would stand between them.
+    configure(LogLevel.ERROR, LogFormat.TEXT, Redactor())
+    logging.getLogger().setLevel(logging.CRITICAL)
+    lines = _run(examine(config))
+    if output is Listing.JSON:
+        print(json.dumps(as_json(lines), indent=2, ensure_ascii=False))
+    else:
+        print(as_text(lines, paint=_paint()))
+    raise typer.Exit(0 if all_is_well(lines) else 1)
+
+
+@app.command()
+def init(
+    *,
+    kubeconfig: Annotated[Path | None, typer.Option(help="The kubeconfig to start from, if not $KUBECONFIG's.")] = None,
+    context: Annotated[str | None, typer.Option(help="One context, if not all of them.")] = None,
+    output: Annotated[Path, typer.Option(help="Where the configuration is written.")] = Path("apidown.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+) -> None:
+    """Write a first configuration file from a kubeconfig, every key explained. Secrets stay in the kubeconfig."""
+    from bot.first_config import find, text, write
+
+    found = find([kubeconfig] if kubeconfig else _settings().kubeconfig_files, context)
+    write(output, text(found), force=force)
+    print(f"{output} has {', '.join(one.name for one in found)}. Nothing was copied out of the kubeconfig but names and paths.")
+    print(f"  Next: edit it, then apidown doctor --config {output}")
 
 
 @playbooks_app.command("list")

@@ -99,6 +99,10 @@ class SlackClient:
         """A thread's messages with their metadata, in ``data["messages"]``, oldest first, the root included."""
         return await self._pages(self.web.conversations_replies, channel=channel, ts=thread_ts)
 
+    async def present(self, channel: str) -> Result:
+        """Whether the bot can read this channel, and so is in it: one message is asked for, and not looked at."""
+        return await _outcome(self.web.conversations_history(channel=channel, limit=1))
+
     async def members(self, user_group: str) -> Result:
         """``usergroups.users.list``: the user ids, in ``data["users"]``."""
         return await _outcome(self.web.usergroups_users_list(usergroup=user_group))
@@ -146,4 +150,5 @@ async def _outcome(call: Awaitable[AsyncSlackResponse]) -> Result:
         return failure(error)
     if not isinstance(response.data, dict):
         return Result(kind=Kind.AMBIGUOUS, error="an answer that cannot be read")
-    return Result(kind=Kind.OK, data=response.data)
+    headers = {str(name).lower(): str(value) for name, value in response.headers.items()}
+    return Result(kind=Kind.OK, data=response.data, headers=headers)

@@ -33,13 +33,15 @@ class Kind(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """One call's end. ``error`` is Slack's code or the transport's own words, ``retry_after_s`` is set when Slack said so,
-    ``detail`` is what Slack adds for developers (which block is wrong, which scope is missing)."""
+    ``detail`` is what Slack adds for developers (which block is wrong, which scope is missing), ``headers`` (lower-case) are
+    a success's."""
 
     kind: Kind
     error: str = ""
     retry_after_s: float | None = None
     detail: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

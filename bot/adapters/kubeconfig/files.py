@@ -107,6 +107,12 @@ def read_entry(paths: Sequence[Path], context: str | None) -> Entry:
     return _entry(wanted, clusters[cluster_name], user, problems)
 
 
+def contexts(path: Path) -> tuple[list[str], str | None]:
+    """The names of a kubeconfig's contexts in its order, and its current one. Raises ConfigError when it cannot be read."""
+    body = _file(path, [])
+    return list(_merged([(path, body)], "contexts", "context")), _text(body, "current-context", [])
+
+
 def _choice(names: Iterable[str]) -> str:
     known = ", ".join(list(names)[:12])
     return f"there are {known}" if known else ""

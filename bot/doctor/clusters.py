@@ -1,0 +1,59 @@
+"""One cluster through the very probes that an investigation runs, from this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.app import Core
+from bot.doctor import judge
+from bot.doctor.lines import Line
+from bot.doctor.machine import problem
+from bot.errors import ApidownError
+from bot.model.finding import Finding, Status
+from bot.model.target import Cluster
+from bot.ports import ClusterAccess, Directory, ProbeRound
+
+Say = Callable[[Line], None]
+
+_LADDER = {"address": "dns-lookup", "TCP": "tcp-connect", "TLS": "tls-handshake", "credentials": "apiserver-auth"}
+_READS = ("cluster-endpoint", "apiserver-pods")
+
+
+async def look(core: Core, directory: Directory, cluster: Cluster, say: Say, *, within_s: float) -> None:
+    """Says one line a check. ``within_s`` bounds it all, and every answer comes as soon as its probe has ended."""
+    try:
+        access = await directory.access(cluster)
+    except ApidownError as error:
+        say(problem("files", error, subject=cluster.name, remedy="correct the configuration, or give the file"))
+        return
+    say(_files(access))
+    now = core.clock.monotonic()
+    opened = core.local().open_round(access, round=1, ladder_deadline=now + within_s * 0.7)
+    try:
+        accepted = False
+        for check, probe in _LADDER.items():
+            line = judge.cluster_check(cluster.name, check, await _findings(opened, probe, now + within_s))
+            accepted = check == "credentials" and line.status is Status.OK
+            say(line)
+        found: list[Finding] = []
+        for probe in _READS if accepted else ():
+            found += await _findings(opened, probe, now + within_s)
+        say(judge.reads(cluster.name, found))
+        say(judge.writes(cluster.name, access.credentials.describe() if access.credentials else None))
+    finally:
+        await opened.aclose()
+
+
+async def _findings(round: ProbeRound, probe: str, deadline: float) -> list[Finding]:
+    return [finding async for finding in round.run(probe, {}, deadline=deadline)]
+
+
+def _files(access: ClusterAccess) -> Line:
+    cluster = access.cluster
+    if access.problems:
+        said, remedy = " ".join(access.problems), "correct what is said here, where apidown runs"
+        return Line(check="files", subject=cluster.name, status=Status.PROBLEM, sentence=said, remedy=remedy)
+    kind = (
+        f"credentials are a {cluster.credentials.value.replace('-', ' ')}" if access.credentials else "there are no credentials"
+    )
+    return Line(check="files", subject=cluster.name, status=Status.OK, sentence=f"They give {cluster.target.url}; {kind}.")

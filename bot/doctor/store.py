@@ -1,0 +1,25 @@
+"""The store as the bot will use it: the configured server, or the embedded one started where its files are."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from bot.adapters.redis.store import connect
+from bot.adapters.valkey import embedded
+from bot.doctor import judge
+from bot.doctor.lines import Line
+from bot.doctor.machine import problem
+from bot.errors import ApidownError
+from bot.settings import Settings
+
+
+async def look(settings: Settings) -> list[Line]:
+    """Its lines; a running bot's embedded store is shared, not disturbed."""
+    try:
+        async with AsyncExitStack() as stack:
+            url = settings.store_url or await stack.enter_async_context(embedded(settings.state_dir))
+            store = connect(url, name="apidown-doctor")
+            stack.push_async_callback(store.close)
+            return judge.store(store.place, await store.facts())
+    except ApidownError as error:
+        return [problem("store", error, remedy="correct APIDOWN_REDIS_URL, or leave it out for the embedded store")]

@@ -1,0 +1,132 @@
+"""A first configuration from a kubeconfig, with every key explained, for a person to edit.
+
+Only paths and contexts are written: what the kubeconfig holds stays there, and is read in each investigation.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from bot.adapters.kubeconfig.files import contexts, read_entry
+from bot.document import did_you_mean
+from bot.errors import ApidownError, ConfigError, UsageError
+from bot.model.target import Target
+
+_HEAD = """\
+# The clusters, channels and people of apidown. docs/configuration.md explains every key; `apidown doctor` checks this file.
+# Paths are relative to this file. It holds no secrets: the kubeconfigs that it names do, and they are read when an
+# investigation needs them, so they may change.
+
+clusters:
+"""
+_FIRST = """\
+    # aliases: [production]               # other names that people type
+    # channels: [C0123ABCD]               # the Slack channels that mean this cluster when none is named
+    # controls: ["other.example.com:443"] # what answers whatever happens to this cluster: it shows a fault at our own end
+    # nodes: ["10.0.0.11:6443"]           # control-plane nodes; a pasted address of one means this cluster
+    # provider: aws                       # for people
+"""
+_TAIL = """\
+
+# Channels that may ask about some clusters only, or whose default cluster is not said above.
+# channels:
+#   C0123ABCD:
+#     cluster: {name}
+#     allow_clusters: [{name}]
+
+# Who may start, cancel and re-run; left out, everybody may.
+# may_start:
+#   users: [U0123ABCD]
+#   groups: [S0123ABCD]                   # Slack user groups; needs the scope usergroups:read
+
+# For every cluster, besides its own.
+# controls: ["1.1.1.1:443"]
+
+# A folder of your own playbooks and causes, on top of the installed ones.
+# playbooks: playbooks
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One context that gives a cluster. ``server`` is empty when it is not a URL."""
+
+    name: str
+    context: str
+    file: Path
+    server: str
+
+
+def find(files: Sequence[Path], context: str | None) -> list[Found]:
+    """The clusters of these kubeconfigs, the current context first; of one context only where it is named.
+
+    Raises ConfigError when no file can be read, and UsageError for a context that is in none.
+    """
+    present = [path for path in files if len(files) == 1 or path.exists()]
+    named = {name: path for path in reversed(present) for name in contexts(path)[0]}
+    current = next((chosen for path in present if (chosen := contexts(path)[1])), None)
+    if context is not None and context not in named:
+        raise UsageError(
+            f"there is no context '{context}'", nearest=did_you_mean(context, named), next="kubectl config get-contexts"
+        )
+    wanted = [context] if context else sorted(named, key=lambda name: name != current)
+    taken: set[str] = set()
+    found = [_found(name, named[name], taken) for name in wanted]
+    if not any(found):
+        shown = ", ".join(map(str, files))
+        raise ConfigError("no context in it gives a cluster", where=shown, next="give another one: --kubeconfig FILE")
+    return [one for one in found if one is not None]
+
+
+def _found(context: str, file: Path, taken: set[str]) -> Found | None:
+    try:
+        entry = read_entry([file], context)
+    except ConfigError:
+        return None
+    try:
+        server = Target.from_url(entry.server).url
+    except ApidownError:
+        server = ""
+    slug = re.sub(r"[^a-z0-9._-]+", "-", context.lower()).removeprefix("url-").strip("-._")[:50].rstrip("-._") or "cluster"
+    name = next(one for one in (slug, *(f"{slug}-{number}" for number in range(2, 10_000))) if one not in taken)
+    taken.add(name)
+    return Found(name=name, context=context, file=file.absolute(), server=server if server.isprintable() else "")
+
+
+def text(found: Sequence[Found]) -> str:
+    """The configuration file. ``Config.load`` takes it as it is."""
+    return _HEAD + "\n".join(_entries(found)) + _TAIL.format(name=found[0].name)
+
+
+def _entries(found: Sequence[Found]) -> Iterator[str]:
+    for place, one in enumerate(found):
+        asks = f"  # {one.server}" if one.server else ""
+        kubeconfig, context = _quoted(str(one.file)), _quoted(one.context)
+        yield f"  {one.name}:{asks}\n    kubeconfig: {kubeconfig}\n    context: {context}\n" + ("" if place else _FIRST)
+
+
+def _quoted(value: str) -> str:
+    return yaml.safe_dump(value, default_style='"', allow_unicode=True, width=float("inf")).strip()
+
+
+def write(path: Path, content: str, *, force: bool) -> None:
+    """Writes it whole or not at all. Raises UsageError when something is there already and ``force`` was not given."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    place = path.with_name(f".{path.name}.{os.getpid()}") if force else path
+    try:
+        with os.fdopen(os.open(place, flags, 0o644), "w", encoding="utf-8") as file:
+            file.write(content)
+        if force:
+            place.replace(path)
+    except FileExistsError as error:
+        raise UsageError(
+            "there is a file already, which stays as it is", where=str(path), next="give another --output, or --force"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", where=str(path), next="give another --output") from error
