@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.document import DocumentErrors, Position, Problem
+from bot.errors import ConfigError
+from bot.store_url import StoreUrl
 
 
 class LogLevel(StrEnum):
@@ -60,6 +62,32 @@ def _scheme(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _store_url(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None:
+        try:
+            StoreUrl.parse(secret.get_secret_value())
+        except ConfigError as error:
+            raise _Unusable(error) from error
+    return secret
+
+
+class _Unusable(ValueError):
+    """An error of ours inside pydantic's, which would keep its first line only."""
+
+    def __init__(self, error: ConfigError) -> None:
+        super().__init__(error.what)
+        self.nearest = error.nearest
+
+
+def _long_enough(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and len(secret.get_secret_value()) < _SHORTEST_TOKEN:
+        raise ValueError(f"it has {_SHORTEST_TOKEN} characters or more")
+    return secret
+
+
+_SHORTEST_TOKEN = 16
+
+
 def _ending_slash(url: str) -> str:
     return url if url.endswith("/") else f"{url}/"
 
@@ -96,10 +124,13 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    redis_url: Annotated[SecretStr | None, _scheme("redis", "rediss", "unix")] = Field(
+    redis_url: Annotated[SecretStr | None, AfterValidator(_store_url)] = Field(
         default=None,
-        description="Where events and leases live, such as `redis://redis:6379/0`. Not set: an embedded store in the state "
-        "folder, for one replica.",
+        description="Where events and leases live, such as `redis://redis:6379/0`; see [forms](#the-store). Not set: an embedded "
+        "store in the state folder, for one replica.",
+    )
+    redis_password: SecretStr | None = Field(
+        default=None, description="The password of `APIDOWN_REDIS_URL`, where it is not in the URL; as it is, not URL-encoded."
     )
     slack_bot_token: Annotated[SecretStr | None, _token("xoxb-")] = Field(
         default=None,
@@ -124,8 +155,13 @@ class Settings(BaseSettings):
     log_format: Annotated[LogFormat, BeforeValidator(_lower)] = Field(
         default=LogFormat.JSON, description="How it is logged: `json` or `text`."
     )
-    health_host: str = Field(default="0.0.0.0", description="The address that health is served on.")  # noqa: S104
-    health_port: int = Field(default=8080, ge=0, le=65535, description="The port of health; 0 takes a free one.")
+    health_host: str = Field(default="0.0.0.0", description="The address that health and webhooks are served on.")  # noqa: S104
+    health_port: int = Field(default=8080, ge=0, le=65535, description="The port of health and webhooks; 0 takes a free one.")
+    webhook_token: Annotated[SecretStr | None, AfterValidator(_long_enough)] = Field(
+        default=None,
+        description="The bearer token that [alerts](alerts.md) are posted with, 16 characters or more: `openssl rand -hex 32` makes "
+        "one. Not set: none are taken.",
+    )
     replica: str = Field(
         default_factory=_replica,
         min_length=1,
@@ -157,7 +193,7 @@ class Settings(BaseSettings):
         try:
             settings = cls()
         except ValidationError as error:
-            problems += [_problem(details["loc"], details["msg"], details["type"]) for details in error.errors()]
+            problems += [_problem(details["loc"], details["msg"], details) for details in error.errors()]
         if problems:
             raise DocumentErrors(problems)
         return settings
@@ -172,12 +208,23 @@ class Settings(BaseSettings):
         """The kubeconfigs that are used when none is named, as kubectl chooses them."""
         return self.kubeconfig or (Path.home() / ".kube" / "config",)
 
+    @property
+    def store_url(self) -> str | None:
+        """The store's URL with its password in it; a secret. None: the embedded store."""
+        if self.redis_url is None or self.redis_password is None:
+            return self.redis_url.get_secret_value() if self.redis_url else None
+        parts = urlsplit(self.redis_url.get_secret_value())
+        user, _, place = parts.netloc.rpartition("@")
+        if ":" in user:
+            return parts.geturl()
+        password = quote(self.redis_password.get_secret_value(), safe="")
+        return parts._replace(netloc=f"{user}:{password}@{place}").geturl()
+
     def secrets(self) -> tuple[str, ...]:
         """Everything that must never be shown, for the redactor."""
-        known = (self.redis_url, self.slack_bot_token, self.slack_app_token)
+        known = (self.redis_url, self.redis_password, self.slack_bot_token, self.slack_app_token, self.webhook_token)
         values = [secret.get_secret_value() for secret in known if secret is not None]
-        password = urlsplit(self.redis_url.get_secret_value()).password if self.redis_url else None
-        return tuple(values + ([password, unquote(password)] if password else []))
+        return tuple(values + (_passwords(self.redis_url.get_secret_value()) if self.redis_url else []))
 
     def child_environment(self) -> dict[str, str]:
         """What the programs we start (exec plugins of kubeconfigs) inherit: the environment without our own secrets."""
@@ -195,22 +242,30 @@ class Settings(BaseSettings):
                 yield Problem(where=Position(file=name), what="there is no such setting", nearest=nearest)
 
 
+def _passwords(store_url: str) -> list[str]:
+    """As they are, and as they stand in the URL."""
+    url = StoreUrl.parse(store_url)
+    _, _, written = urlsplit(store_url).netloc.rpartition("@")[0].partition(":")
+    return [*url.secrets, *([written] if written else [])]
+
+
 def _variable(name: str) -> str:
     alias = Settings.model_fields[name].validation_alias
     first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
     return str(first or f"APIDOWN_{name.upper()}")
 
 
-def _problem(loc: tuple[int | str, ...], said: str, kind: str) -> Problem:
+def _problem(loc: tuple[int | str, ...], said: str, details: Mapping[str, Any]) -> Problem:
     """pydantic names a field by its own name or by its first alias, whichever variable was read."""
     name = str(loc[0])
     field = next((own for own in Settings.model_fields if name in (own, _variable(own))), None)
     description = Settings.model_fields[field].description or "" if field else ""
     what = said.removeprefix("Value error, ").removeprefix("Input should be ")
-    what = what if kind == "value_error" else f"it should be {what}"
+    what = what if details["type"] == "value_error" else f"it should be {what}"
     variable = _variable(field) if field else name
     other = next((str(choice) for choice in _choices(field) if str(choice) in os.environ), variable)
-    return Problem(where=Position(file=variable if variable in os.environ else other), what=what, nearest=description)
+    nearest = getattr(details.get("ctx", {}).get("error"), "nearest", "") or description
+    return Problem(where=Position(file=variable if variable in os.environ else other), what=what, nearest=nearest)
 
 
 def _choices(field: str | None) -> list[object]:

@@ -113,7 +113,7 @@ def test_every_wrong_variable_is_named_with_its_right_form(monkeypatch: pytest.M
     assert heads == [
         "APIDOWN_HEALTH_PORT: it should be a valid integer, unable to parse string as an integer",
         "APIDOWN_LOG_LEVEL: it should be 'debug', 'info', 'warning' or 'error'",
-        "APIDOWN_REDIS_URL: it is a URL that starts with redis:// or rediss:// or unix://",
+        "APIDOWN_REDIS_URL: the store's URL has an unknown scheme",
         "APIDOWN_SLACK_APP_TOKEN: it is a token that starts with xapp-",
         "SLACK_BOT_TOKEN: it is a token that starts with xoxb-",
     ]

@@ -1,89 +1,165 @@
-"""What the store's refusals mean, in the reader's words. Passwords never appear: only the host, port or socket do."""
+"""What the store's refusals mean, in the reader's words. Passwords never appear: only hosts, ports or the socket do."""
 
 from __future__ import annotations
 
 import re
-import shlex
+import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import parse_qs, unquote, urlsplit
+from pathlib import Path
 
 from redis import exceptions
 
-from bot.errors import ConfigError, Unavailable
+from bot.adapters.redis.link import NoPrimary, UnknownService, is_passing
+from bot.errors import Unavailable
 from bot.redact import Redactor
+from bot.store_url import StoreUrl
 
-_SCHEMES = ("redis", "rediss", "unix")
-_EXAMPLE = "a store's URL looks like redis://:password@redis.example.com:6379/0, rediss://… or unix:///run/redis.sock"
-_OPTIONS = frozenset({"db", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"})
+RIGHTS = (
+    "+ping +eval +evalsha +get +set +del +exists +expire +persist +sadd +srem +smembers +xadd +xread +xlen +hget +hset +hmget "
+    "+hincrby +hdel +zadd +zrange +zscore +zrem +sismember +time +info +client|setname"
+)
+"""What a user of one server must be allowed, besides the keys ``~apidown:*``."""
+
+CLUSTER_RIGHTS = "+cluster|slots +asking"
+SENTINEL_RIGHTS = "+role"
+
+
+def rule(url: StoreUrl) -> str:
+    """The ACL rule that suffices for a store of this kind."""
+    more = {"redis+cluster": f" {CLUSTER_RIGHTS}", "redis+sentinel": f" {SENTINEL_RIGHTS}"}
+    return f"~apidown:* {RIGHTS}{more.get(url.kind.value, '')}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """Where the store is, as it may be shown, and the command that looks at it by hand."""
 
-    shown: str
-    check: str
+    url: StoreUrl
     redactor: Redactor
 
     @classmethod
-    def of(cls, url: str) -> Place:
-        """Reads a store's URL; raises ConfigError, without repeating the URL, for one that cannot be used."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port or 6379
-        except ValueError as error:
-            raise ConfigError("the store's URL cannot be read", nearest=_EXAMPLE) from error
-        if parts.scheme not in _SCHEMES:
-            raise ConfigError("the store's URL has an unknown scheme", nearest=_EXAMPLE)
-        if unknown := sorted(set(parse_qs(parts.query, keep_blank_values=True)) - _OPTIONS):
-            raise ConfigError(
-                f"the store's URL has unknown options: {', '.join(unknown)}", nearest=f"known are {', '.join(sorted(_OPTIONS))}"
-            )
-        redactor = Redactor([unquote(parts.password)] if parts.password else ())
-        if parts.scheme == "unix":
-            path = unquote(parts.path)
-            if not path or parts.hostname:
-                raise ConfigError("the store's URL names no socket", nearest=_EXAMPLE)
-            return cls(shown=path, check=f"redis-cli -s {shlex.quote(path)} ping", redactor=redactor)
-        if not re.fullmatch(r"/?|/\d+", parts.path):
-            raise ConfigError("the path of the store's URL is not a database number", nearest=_EXAMPLE)
-        host = parts.hostname or "localhost"
-        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        tls = "--tls " if parts.scheme == "rediss" else ""
-        return cls(shown=shown, check=f"redis-cli {tls}-h {shlex.quote(host)} -p {port} ping", redactor=redactor)
+    def of(cls, url: StoreUrl) -> Place:
+        return cls(url=url, redactor=Redactor(url.secrets))
+
+    @property
+    def shown(self) -> str:
+        return self.url.shown
 
 
 def is_lasting(error: Exception) -> bool:
     """Whether trying again soon is pointless: the store is there and refuses."""
     if isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError):
         return True
-    return isinstance(error, exceptions.ResponseError) and not isinstance(error, exceptions.ReadOnlyError)
+    return isinstance(error, exceptions.ResponseError) and not is_passing(error)
 
 
 def unavailable(error: Exception, place: Place) -> Unavailable:
     """The error for people; the caller chains the vendor's."""
-    what, todo = _explain(error, place.check)
+    what, todo = _of_files(place.url) or _of_tls(error, place.url) or _of_rights(error, place.url) or _explain(error, place.url)
     text = place.redactor.text(" ".join(str(error).split()))
     return Unavailable(f"{what} ({text})" if text else what, where=f"store {place.shown}", next=todo)
 
 
-def _explain(error: Exception, check: str) -> tuple[str, str]:
+def _of_files(url: StoreUrl) -> tuple[str, str] | None:
+    for option, file in url.files.items():
+        try:
+            with Path(file).open("rb"):
+                continue
+        except OSError as error:
+            return (
+                f"the file {file} cannot be read: {error.strerror}",
+                f"correct {option} in the store's URL, or that file's rights",
+            )
+    return None
+
+
+def _of_tls(error: Exception, url: StoreUrl) -> tuple[str, str] | None:
+    """The client library wraps TLS's errors; they say more than its own."""
+    found = next((item for item in _chain(error) if isinstance(item, ssl.SSLError)), None)
+    if found is None:
+        return None
+    text = str(found).upper()
+    if isinstance(found, ssl.SSLCertVerificationError):
+        if "HOSTNAME" in text or "IP ADDRESS" in text:
+            return "the store's certificate is for another name", "write the store's URL with a name of its certificate"
+        if "EXPIRED" in text:
+            return "the store's certificate has expired", "renew the store's certificate"
+        return (
+            "the store's certificate is not signed by the CA that was given",
+            "set ssl_ca_certs in the store's URL to the PEM file of the CA that signs the store's certificate",
+        )
+    if "CERTIFICATE REQUIRED" in text or "CERTIFICATE_REQUIRED" in text:
+        return "the store asks for a client certificate", "set ssl_certfile and ssl_keyfile in the store's URL"
+    if "ALERT" in text and ("UNKNOWN CA" in text or "UNKNOWN_CA" in text or "CERTIFICATE" in text):
+        return (
+            "the store does not accept apidown's client certificate",
+            "set ssl_certfile and ssl_keyfile in the store's URL to a pair that is signed by the CA that the store trusts",
+        )
+    if "KEY_VALUES_MISMATCH" in text:
+        return (
+            "the client certificate and its key do not belong together",
+            "correct ssl_certfile or ssl_keyfile in the store's URL",
+        )
+    if "WRONG_VERSION_NUMBER" in text or "RECORD LAYER" in text or "RECORD_LAYER" in text or "UNEXPECTED_EOF" in text:
+        return (
+            "the store does not speak TLS on this port",
+            f"use its TLS port, or {url.kind} in place of rediss in the store's URL",
+        )
+    return "no TLS connection to the store can be made", f"run: {url.check}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+_COMMAND = re.compile(r"(?:run the|execute) '([^']+)' command")
+_DENIED = ("NOPERM", "ACL failure", "The user executing the script can't", "has no permissions")
+
+
+def _of_rights(error: Exception, url: StoreUrl) -> tuple[str, str] | None:
+    """A script's refusal is no error of rights for the client library, and says the command only in newer servers."""
+    text = str(error)
+    if not isinstance(error, exceptions.NoPermissionError) and not any(mark in text for mark in _DENIED):
+        return None
+    if command := _COMMAND.search(text):
+        what = f"the store's user may not use the command {command[1].upper()}"
+    elif "key" in text:
+        what = "the store's user may not use the keys apidown:*"
+    else:
+        what = "the store's user may not do what apidown needs"
+    return what, f"run: ACL SETUSER {url.username or 'default'} {rule(url)}"
+
+
+def _explain(error: Exception, url: StoreUrl) -> tuple[str, str]:
+    check = url.check
     match error:
+        case UnknownService():
+            return f"the Sentinels know no service {url.service}", f"correct its name in the store's URL; see: {check}"
+        case NoPrimary():
+            return "the Sentinels have no primary to offer", f"wait for the failover to end, or run: {check}"
         case exceptions.AuthenticationError() | exceptions.AuthorizationError():
             return "the store refuses the user name or password", "correct the password in the store's URL"
-        case exceptions.NoPermissionError():
-            return "the store's user may not do what apidown needs", "give this user the keys apidown:* and the command EVAL"
         case exceptions.ReadOnlyError():
-            return "the store is a replica that takes no writes", "point the store's URL at the primary"
+            return "the store is a replica that takes no writes", "point the store's URL at the primary, or at its Sentinels"
         case exceptions.OutOfMemoryError():
             return "the store is out of memory", "raise its maxmemory; apidown needs the policy noeviction"
         case exceptions.BusyLoadingError():
             return "the store is still loading its data", f"wait, then run: {check}"
         case exceptions.MovedError():
-            return "the store is one node of a Redis Cluster", "point the store's URL at a Redis that is not one"
+            return "the store is one node of a Redis Cluster", "write the store's URL with redis+cluster:// or rediss+cluster://"
+        case exceptions.ClusterDownError() | exceptions.TryAgainError():
+            return (
+                "the Redis Cluster cannot serve this key now",
+                f"wait for its failover or its migration to end, or run: {check}",
+            )
         case exceptions.TimeoutError() | TimeoutError():
             return "the store does not answer in time", f"run: {check}"
         case exceptions.ConnectionError() | OSError():
             return "the store cannot be reached", f"run: {check}"
+        case _ if "cluster support disabled" in str(error):
+            return "the store is no Redis Cluster", "write the store's URL with redis:// or rediss://"
         case _:
             return "the store refuses a command", f"run: {check}"

@@ -53,6 +53,9 @@ TAKEN = -3
 NOT_CLOSED = -4
 """The log does not end in ``closed``."""
 
+BEHIND = -5
+"""The lease holds, but the store lost what was written to it: the event that was known to be there is not."""
+
 OPEN = (
     _RECORD
     + """
@@ -154,13 +157,15 @@ return number
 RENEW = (
     _FENCE
     + """
-local open, active, lease, epoch = unpack(KEYS)
+local open, active, lease, epoch, ids = unpack(KEYS)
 if not fence(open, active, epoch, ARGV[1], ARGV[2], tonumber(ARGV[3])) then return -1 end
 redis.call('SET', lease, ARGV[2], 'PX', ARGV[4])
+if ARGV[5] ~= '' and redis.call('SISMEMBER', ids, ARGV[5]) == 0 then return -5 end
 return 1
 """
 )
-"""KEYS open active lease epoch; ARGV id owner number milliseconds. Returns 1 or LOST."""
+"""KEYS open active lease epoch ids; ARGV id owner number milliseconds and the id of an event that was in the log, or nothing.
+Returns 1, LOST or BEHIND. A server that lost data lost the end of what was written, so the last event stands for all."""
 
 RELEASE = """
 local lease, epoch = unpack(KEYS)

@@ -1,13 +1,14 @@
 """The event logs, leases and the active set on a Redis or Valkey server, version 6 or newer.
 
 Every command can be sent twice without harm (see ``scripts``), so a command on a connection that turns out to be dead is
-repeated once, at once, on a new one. Nothing waits longer than ``patience_s``: an owner must notice that it cannot renew
-while its lease still runs. Followers block, so they have connections of their own, whose time-out is longer than the block.
+repeated once, at once, on a new one, and through a failover for most of ``patience_s``. Nothing waits longer than that: an
+owner must notice that it cannot renew while its lease still runs. Where a key is, is ``link``'s to know.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
 from typing import Any
@@ -15,18 +16,17 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 from pydantic_core import from_json
-from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from bot.adapters.redis import failures, keys, scripts
+from bot.adapters.redis.link import Keyed, Link, link_to
+from bot.adapters.redis.node import Command
 from bot.errors import Conflict, LeaseLost, Unavailable, UsageError
 from bot.model.base import Json
 from bot.model.events import INTAKE, MAX_BYTES, VERSION, Event, EventType
 from bot.model.investigation import Ref
 from bot.ports import Entry, Lease, Opening
+from bot.store_url import StoreUrl
 
 LEASE_S = 10.0
 """How long a lease lasts. An owner that stops renewing is succeeded after this time."""
@@ -37,8 +37,6 @@ KEEP_S = 30 * 24 * 3600
 HEARD_S = 2 * 24 * 3600
 """How long after it was last heard a trigger that is heard once is remembered: longer than alerts take to be repeated."""
 
-_COMMANDS = 16  # connections for commands; more callers than that wait for one
-_FOLLOWERS = 256  # connections for followers
 _BLOCK_S = 5.0
 _PAGE = 200  # entries a read fetches at once, 3 MiB at most
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
@@ -49,33 +47,13 @@ _log = structlog.get_logger(__name__)
 
 
 def connect(url: str, *, lease_s: float = LEASE_S, patience_s: float = 4.0, name: str = "apidown") -> RedisStore:
-    """A store at ``redis://``, ``rediss://`` or ``unix://``; raises ConfigError for a URL that cannot be used.
+    """A store at a URL of ``bot.store_url``; raises ConfigError for one that cannot be used.
 
     Nothing is sent yet: a process starts while its store is down. ``name`` is what ``CLIENT LIST`` shows.
     """
-    place = failures.Place.of(url)
-    # RESP2 has the same answers on every version. Repeating is for dead connections only: a time-out is not repeated.
-    common: dict[str, Any] = {
-        "decode_responses": True,
-        "protocol": 2,
-        "client_name": name,
-        "socket_connect_timeout": patience_s / 2,
-        # Time is kept around each call, not in the client: before Python 3.12 its wait_for can swallow a cancellation that
-        # arrives just as a command is sent, and who was cancelled would wait for ever.
-        "socket_timeout": None,
-    }
-    once = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
-    never = Retry(NoBackoff(), 0, supported_errors=(RedisConnectionError,))
-    commands = BlockingConnectionPool.from_url(
-        url,
-        **common,
-        retry=once,
-        max_connections=_COMMANDS,
-        timeout=patience_s,
-        health_check_interval=30,
-    )
-    followers = ConnectionPool.from_url(url, **common, retry=never, max_connections=_FOLLOWERS)
-    return RedisStore(commands, followers, place=place, lease_s=lease_s, patience_s=patience_s)
+    parsed = StoreUrl.parse(url)
+    link = link_to(parsed, patience_s=patience_s, name=name)
+    return RedisStore(link, place=failures.Place.of(parsed), lease_s=lease_s, patience_s=patience_s)
 
 
 class RedisStore:
@@ -85,19 +63,12 @@ class RedisStore:
     exist, ValueError for what a caller must never send.
     """
 
-    def __init__(
-        self, commands: ConnectionPool, followers: ConnectionPool, *, place: failures.Place, lease_s: float, patience_s: float
-    ) -> None:
-        self._redis: Any = Redis.from_pool(commands)
-        self._followers: Any = Redis.from_pool(followers)
+    def __init__(self, link: Link, *, place: failures.Place, lease_s: float, patience_s: float) -> None:
+        self._link = link
         self._place = place
         self._lease_ms = round(lease_s * 1000)
         self._patience_s = patience_s
         self._clusters: set[str] = set()
-        register = self._redis.register_script
-        self._open, self._append, self._acquire = register(scripts.OPEN), register(scripts.APPEND), register(scripts.ACQUIRE)
-        self._renew, self._release, self._settle = register(scripts.RENEW), register(scripts.RELEASE), register(scripts.SETTLE)
-        self._remember, self._forget = register(scripts.REMEMBER), register(scripts.FORGET)
 
     @property
     def place(self) -> str:
@@ -105,14 +76,19 @@ class RedisStore:
         return self._place.shown
 
     async def ping(self) -> None:
-        """Returns when the store answers; raises Unavailable otherwise. For readiness."""
-        await self._ask(self._redis.ping())
+        """Returns when every server that is written to answers; raises Unavailable otherwise. For readiness."""
+        await self._everywhere(("PING",))
+
+    async def policies(self) -> frozenset[str]:
+        """What the servers do when their memory is full (``maxmemory_policy``); none where they do not tell."""
+        told = [dict(said) for said in await self._everywhere(("INFO", "memory"))]
+        return frozenset(str(said["maxmemory_policy"]) for said in told if said.get("maxmemory_policy"))
 
     async def facts(self) -> Json:
-        """What the server says of itself (INFO), with its snapshot schedule as ``save`` where it tells; for ``apidown doctor``."""
-        said = dict(await self._ask(self._redis.info()))
+        """What the first server says of itself (INFO), with its snapshot schedule as ``save`` where it tells it."""
+        said = dict((await self._everywhere(("INFO",)))[0])
         try:
-            return said | await self._ask(self._redis.config_get("save"))
+            return said | dict((await self._everywhere(("CONFIG GET", "save")))[0])
         except Unavailable:
             return said  # managed services do not take CONFIG
 
@@ -124,9 +100,9 @@ class RedisStore:
         names = [keys.open_id(ref.cluster), keys.active(ref.cluster), keys.log(ref), keys.ids(ref), keys.epoch(ref)]
         names += [keys.heard(ref.cluster, joined.id)] if once else []
         texts = [opened.id, _envelope(opened), joined.id, _envelope(joined)]
-        await self._ask(self._remember(keys=[keys.CLUSTERS], args=[ref.cluster]))
-        name, code = await self._ask(
-            self._open(keys=names, args=[ref.id, max(opened.v, joined.v), *texts, keys.investigations(ref.cluster), HEARD_S])
+        await self._run(scripts.REMEMBER, keys=[keys.CLUSTERS], args=[ref.cluster])
+        name, code = await self._run(
+            scripts.OPEN, keys=names, args=[ref.id, max(opened.v, joined.v), *texts, keys.investigations(ref.cluster), HEARD_S]
         )
         if code == scripts.TAKEN:
             raise Conflict(f"investigation {ref} exists already", where=f"store {self.place}")
@@ -146,7 +122,7 @@ class RedisStore:
         owner, epoch = (lease.owner, lease.epoch) if lease else ("", 0)
         version = max(event.v for event in events)
         names = [keys.open_id(ref.cluster), keys.active(ref.cluster), keys.log(ref), keys.ids(ref), keys.epoch(ref)]
-        added = await self._ask(self._append(keys=names, args=[ref.id, owner, epoch, version, *args]))
+        added = await self._run(scripts.APPEND, keys=names, args=[ref.id, owner, epoch, version, *args])
         match added:
             case scripts.LOST:
                 raise self._lost(ref)
@@ -161,7 +137,7 @@ class RedisStore:
         key, position = keys.log(ref), _position(after)
         entries: list[Entry] = []
         while True:
-            page = _page(await self._ask(self._redis.xread({key: position}, count=_PAGE)))
+            page = _page(await self._ask(self._link.run(key, ("XREAD", "COUNT", _PAGE, "STREAMS", key, position))))
             entries.extend(_entries(ref, page))
             if len(page) < _PAGE:
                 return entries
@@ -176,9 +152,8 @@ class RedisStore:
         while True:
             try:
                 async with asyncio.timeout(_BLOCK_S + self._patience_s):
-                    page = _page(
-                        await _heeding(self._followers.xread({key: position}, count=_PAGE, block=round(_BLOCK_S * 1000)))
-                    )
+                    waiting = ("XREAD", "COUNT", _PAGE, "BLOCK", round(_BLOCK_S * 1000), "STREAMS", key, position)
+                    page = _page(await _heeding(self._link.block(key, waiting)))
             except (RedisError, OSError) as error:
                 if failures.is_lasting(error):
                     raise failures.unavailable(error, self._place) from error
@@ -196,20 +171,22 @@ class RedisStore:
         if not owner:
             raise ValueError("an owner has a name")
         names = [keys.active(ref.cluster), keys.log(ref), keys.lease(ref), keys.epoch(ref)]
-        epoch = await self._ask(self._acquire(keys=names, args=[ref.id, owner, self._lease_ms, VERSION]))
+        epoch = await self._run(scripts.ACQUIRE, keys=names, args=[ref.id, owner, self._lease_ms, VERSION])
         return Lease(ref=ref, owner=owner, epoch=epoch) if epoch else None
 
-    async def renew(self, lease: Lease) -> None:
+    async def renew(self, lease: Lease, *, known: str | None = None) -> bool:
         """See the port. A lease that ran out and that nobody took is renewed as well: nobody else can have written."""
         ref = lease.ref
-        await self._ask(self._remember(keys=[keys.CLUSTERS], args=[ref.cluster]))  # it is not there after a loss of data
-        names = [keys.open_id(ref.cluster), keys.active(ref.cluster), keys.lease(ref), keys.epoch(ref)]
-        if await self._ask(self._renew(keys=names, args=[ref.id, lease.owner, lease.epoch, self._lease_ms])) == scripts.LOST:
+        await self._run(scripts.REMEMBER, keys=[keys.CLUSTERS], args=[ref.cluster])  # it is not there after a loss of data
+        names = [keys.open_id(ref.cluster), keys.active(ref.cluster), keys.lease(ref), keys.epoch(ref), keys.ids(ref)]
+        code = await self._run(scripts.RENEW, keys=names, args=[ref.id, lease.owner, lease.epoch, self._lease_ms, known or ""])
+        if code == scripts.LOST:
             raise self._lost(ref)
+        return code != scripts.BEHIND
 
     async def release(self, lease: Lease) -> None:
         """See the port. Nothing can be written with this lease any more. A lease that was lost is nobody's to give back."""
-        await self._ask(self._release(keys=[keys.lease(lease.ref), keys.epoch(lease.ref)], args=[lease.owner, lease.epoch]))
+        await self._run(scripts.RELEASE, keys=[keys.lease(lease.ref), keys.epoch(lease.ref)], args=[lease.owner, lease.epoch])
 
     async def active(self) -> list[Ref]:
         """See the port. One round trip, and a second one when there are clusters that this process has not seen."""
@@ -218,7 +195,7 @@ class RedisStore:
             members |= (await self._look(unseen))[2]
         self._clusters = set(names)
         if stale := [name for name, opened in names.items() if not members.get(name) and opened < now - KEEP_S]:
-            await self._ask(self._forget(keys=[keys.CLUSTERS], args=[KEEP_S, *stale]))
+            await self._run(scripts.FORGET, keys=[keys.CLUSTERS], args=[KEEP_S, *stale])
         return [Ref(cluster=name, id=member) for name in sorted(names) for member in sorted(members.get(name, ()))]
 
     async def settle(self, lease: Lease) -> None:
@@ -232,7 +209,7 @@ class RedisStore:
             keys.lease(ref),
             keys.epoch(ref),
         ]
-        match await self._ask(self._settle(keys=names, args=[ref.id, lease.owner, lease.epoch, KEEP_S])):
+        match await self._run(scripts.SETTLE, keys=names, args=[ref.id, lease.owner, lease.epoch, KEEP_S]):
             case scripts.LOST:
                 raise self._lost(ref)
             case scripts.NOT_CLOSED:
@@ -240,23 +217,44 @@ class RedisStore:
 
     async def open_ref(self, cluster: str) -> Ref | None:
         """The cluster's open investigation: running, or concluded and watching."""
-        current = await self._ask(self._redis.get(keys.open_id(cluster)))
+        key = keys.open_id(cluster)
+        current = await self._ask(self._link.run(key, ("GET", key)))
         return Ref(cluster=cluster, id=current) if current else None
 
     async def close(self) -> None:
         """Closes every connection; followers must be gone by then."""
-        await self._redis.aclose(close_connection_pool=True)
-        await self._followers.aclose(close_connection_pool=True)
+        await self._link.close()
 
     async def _look(self, clusters: Sequence[str]) -> tuple[int, dict[str, float], dict[str, set[str]]]:
         """The server's time, every known cluster with the time of its last opening, and the active ids of these clusters."""
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.time()
-        pipeline.zrange(keys.CLUSTERS, 0, -1, withscores=True)
-        for name in clusters:
-            pipeline.smembers(keys.active(name))
-        (now, _), known, *members = await self._ask(pipeline.execute())
-        return now, {name: at for name, at in known if keys.is_cluster(name)}, dict(zip(clusters, members, strict=True))
+        names = [keys.active(name) for name in clusters]
+        commands: list[Keyed] = [
+            (keys.CLUSTERS, ("TIME",)),
+            (keys.CLUSTERS, ("ZRANGE", keys.CLUSTERS, 0, -1, "WITHSCORES")),
+            *((name, ("SMEMBERS", name)) for name in names),
+        ]
+        (now, _), known, *members = await self._ask(self._link.many(commands))
+        opened = {name: float(at) for name, at in zip(known[::2], known[1::2], strict=True) if keys.is_cluster(name)}
+        return int(now), opened, dict(zip(clusters, members, strict=True))
+
+    async def _everywhere(self, command: Command) -> list[Any]:
+        async def ask() -> list[Any]:
+            return list(await asyncio.gather(*(node.run(command) for node in await self._link.servers())))
+
+        return await self._ask(ask())
+
+    async def _run(self, script: str, *, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """A script by its digest, or, on a server that does not know it yet, as it is."""
+        told = (len(keys), *keys, *args)
+        digest = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
+
+        async def run() -> Any:
+            try:
+                return await self._link.run(keys[0], ("EVALSHA", digest, *told))
+            except NoScriptError:
+                return await self._link.run(keys[0], ("EVAL", script, *told))
+
+        return await self._ask(run())
 
     async def _ask(self, command: Awaitable[Any]) -> Any:
         try:
