@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.adapters.redis.store import RedisStore
-from bot.clock import SystemClock
+from bot.clock import Clock, SystemClock
 from bot.engine.intake import Intake
 from bot.engine.investigate import OwnerServices
 from bot.engine.recovery import Custodian, CustodianServices, NoDelivery
@@ -214,6 +214,16 @@ class KnownCluster:
         return ClusterAccess(cluster=cluster, problems=self._problems)
 
 
+class Later(SystemClock):
+    """The clock of a replica that comes this much later."""
+
+    def __init__(self, by: timedelta) -> None:
+        self._by = by
+
+    def now(self) -> datetime:
+        return super().now() + self._by
+
+
 class DyingStore:
     """A replica's way to the store, which ends with the replica: as after SIGKILL nothing is renewed and nothing given back."""
 
@@ -292,9 +302,11 @@ class Desk:
     extra: tuple[ScriptedVantage, ...] = ()
 
     @asynccontextmanager
-    async def replica(self, name: str = "replica-1", *, store: Any = None, **custody: Any) -> AsyncGenerator[Replica]:
+    async def replica(
+        self, name: str = "replica-1", *, store: Any = None, clock: Clock | None = None, **custody: Any
+    ) -> AsyncGenerator[Replica]:
         used = store or self.store
-        clock = SystemClock()
+        clock = clock or SystemClock()
         owner = OwnerServices(
             store=used,
             clock=clock,

@@ -16,13 +16,19 @@ from bot.adapters.redis.store import connect
 from bot.model.diagnosis import Verdict
 from bot.model.finding import Status
 from bot.model.investigation import Investigation, Ref, State
+from bot.model.playbook import Selects
+from bot.playbook import Library
 from bot.ports import Lease
 from tests.engine.desk import (
     CLUSTER,
     HEALTHY,
+    LADDER,
+    LIBRARY,
+    REFUSED,
     REFUSES,
     Desk,
     DyingStore,
+    Later,
     ScriptedVantage,
     after,
     eventually,
@@ -168,16 +174,36 @@ async def test_a_healthy_cluster_is_not_watched(desk: Desk) -> None:
 
 
 async def test_a_successor_watches_only_for_what_is_left(desk: Desk) -> None:
-    """Concluded for longer than the watch lasts when it is taken over: closed at once, not watched anew."""
+    """It comes two hours after the conclusion of an investigation that is watched for one."""
     async with desk.replica() as first:
         opening = await first.intake.start(request())
         await desk.reached(opening.ref, concluded)
-    desk.watch = timedelta(milliseconds=1)
-    async with desk.replica("replica-2"):
+    async with desk.replica("replica-2", clock=Later(timedelta(hours=2))):
         state = await desk.reached(opening.ref, closed)
     assert state.closed is not None
     assert state.closed.reason == "completed"
     assert (await desk.types(opening.ref)).count("round-started") == 1
+
+
+async def test_a_successor_finishes_the_playbook_that_was_selected_and_no_other(desk: Desk) -> None:
+    """The successor's own library would select another one: the thread lists the steps of the first."""
+    desk.vantage = ScriptedVantage({**REFUSES, "apiserver-pods": after(asyncio.Event(), REFUSES["apiserver-pods"])})
+    dying = DyingStore(desk.store)
+    async with desk.replica("replica-1", store=dying) as first:
+        opening = await first.intake.start(request())
+        await desk.reached(opening.ref, lambda state: state.playbook is not None)
+        dying.die()
+        await first.stop()
+    renamed = REFUSED.model_copy(update={"id": "newer", "steps": REFUSED.steps[2:]})
+    retired = REFUSED.model_copy(update={"selects": Selects()})
+    desk.library = Library(playbooks={"triage": LADDER, "newer": renamed, "refused": retired}, causes=LIBRARY.causes)
+    desk.vantage = ScriptedVantage(REFUSES)
+    async with desk.replica("replica-2"):
+        state = await desk.reached(opening.ref, concluded)
+    assert state.playbook is not None
+    assert state.playbook.playbook == "refused"
+    assert [step.plan.id for step in state.steps if step.status is None] == []
+    assert desk.vantage.runs["apiserver-pods"] == 1
 
 
 async def test_after_a_crash_another_replica_finishes_and_repeats_nothing_finished(desk: Desk) -> None:
