@@ -204,6 +204,7 @@ HOSTILE += ["=\t", 'token: "', "AKIA", "AIza", "gh", "xoxb-", "hooks.slack.com/"
 @example(text="password=xoxb-123456789")
 @example(text=f"token: {MARK} token=")
 @example(text="https://a:b@c@d")
+@example(text="token value: ''and more")
 def test_applying_it_twice_changes_nothing_more(text: str) -> None:
     redactor = Redactor(["hidden-one"])
     once = redactor.text(text)
