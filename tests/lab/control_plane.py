@@ -81,11 +81,11 @@ class ControlPlane:
             "--log-level=warn",
         )
 
-    def start_apiserver(self, *extra: str) -> None:
-        """Starts it and waits until it is ready."""
+    def start_apiserver(self, *extra: str, serving: Pair | None = None, wait: bool = True) -> None:
+        """Starts it and waits until it is ready, or at once with ``wait`` False. ``serving`` replaces its certificate."""
         pki = self.folder
-        serving = self.authority.server([self.address, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc"])
-        certificate, key = serving.write(pki, "apiserver")
+        own = [self.address, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc"]
+        certificate, key = (serving or self.authority.server(own)).write(pki, "apiserver")
         tokens = signing_key().write(pki, "sa")
         (pki / "ca.crt").write_text(self.authority.pem)
         self.apiserver = self._run(
@@ -108,7 +108,8 @@ class ControlPlane:
             *self.flags,
             *extra,
         )
-        wait_until(lambda: self.status("/readyz") == 200, "/readyz 200", within=60, process=self.apiserver)
+        if wait:
+            wait_until(lambda: self.status("/readyz") == 200, "/readyz 200", within=60, process=self.apiserver)
 
     def status(self, path: str, method: str = "GET", body: object = None) -> int | None:
         """The HTTP status of one request as the administrator, from the API server's own host; None when it cannot be had."""

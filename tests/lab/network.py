@@ -12,12 +12,15 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tests.require import missing
+
+T = TypeVar("T")
 
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -42,23 +45,28 @@ class Host:
 
     def listening_socket(self) -> socket.socket:
         """A loopback listener inside this namespace, served by this very process: a socket stays where it was made."""
-        made: list[socket.socket | BaseException] = []
+        return self.here(lambda: socket.create_server(("127.0.0.1", 0)))
 
-        def make() -> None:
+    def here(self, make: Callable[[], T]) -> T:
+        """What ``make`` returns inside this namespace; sockets and threads that it makes stay there."""
+        made: list[T] = []
+        failed: list[BaseException] = []
+
+        def enter() -> None:
             # setns moves one thread only; this one ends right after.
             try:
                 with Path(f"/run/netns/{self.namespace}").open() as namespace:
                     if _libc.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
                         raise OSError(ctypes.get_errno(), "setns")
-                made.append(socket.create_server(("127.0.0.1", 0)))
+                made.append(make())
             except BaseException as error:
-                made.append(error)
+                failed.append(error)
 
-        thread = threading.Thread(target=make)
+        thread = threading.Thread(target=enter)
         thread.start()
         thread.join()
-        if isinstance(made[0], BaseException):
-            raise made[0]
+        if failed:
+            raise failed[0]
         return made[0]
 
     def processes(self) -> list[int]:

@@ -145,18 +145,18 @@ def _certificate(seen: Seen, failure: Failure, target: Target, now: datetime) ->
     leaf = seen.normal.chain[0] if seen.normal.chain else None
     if failure in DATED:
         return _dates(seen, failure, now)
-    if failure is Failure.CERTIFICATE_NAME_MISMATCH:
-        names = listed([*leaf.dns_names, *leaf.ip_names]) if leaf else "other names"
-        return Verdict(
-            outcome=failure.value, says=f"presents a certificate for {names or 'no name'}, not for {target.server_name}"
-        )
+    names = listed([*leaf.dns_names, *leaf.ip_names]) or "no name" if leaf else "other names"
+    elsewhere = leaf is not None and not names_server(leaf, target.server_name)
+    # An authority that nobody named proves nothing; a name that does not fit does, whoever signed it.
+    if failure is Failure.CERTIFICATE_NAME_MISMATCH or (elsewhere and not target.authority_known):
+        says = f"presents a certificate for {names}, not for {target.server_name}"
+        return Verdict(outcome=Failure.CERTIFICATE_NAME_MISMATCH.value, says=says)
     if failure is not Failure.CERTIFICATE_UNKNOWN_AUTHORITY:
         return Verdict(
             outcome="certificate-invalid", says=f"presents an invalid certificate: {seen.normal.raw_error or 'no reason'}"
         )
     issuer = seen.normal.chain[-1].issuer if seen.normal.chain else "an unknown issuer"
-    if leaf is not None and not names_server(leaf, target.server_name):
-        names = listed([*leaf.dns_names, *leaf.ip_names], most=4) or leaf.subject
+    if elsewhere:
         says = f"presents a certificate of {issuer} for {names}: both are another server's, not {target.server_name}'s"
         return Verdict(outcome="certificate-foreign", says=says)
     if _same_name_other_key(seen.normal.chain, target.ca_pem):

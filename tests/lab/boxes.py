@@ -1,0 +1,165 @@
+"""What stands on the way to an API server and meddles: servers in a namespace, run by threads of the test's own process."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+from tests.lab.network import Host
+
+Handle = Callable[[socket.socket], None]
+_PATIENCE_S = 20.0
+
+
+class Box:
+    """A TCP server; each connection is handled in a thread of its own. ``seen`` counts them: whether it was met at all."""
+
+    def __init__(self, listener: socket.socket, handle: Handle) -> None:
+        self.seen = 0
+        self._listener = listener
+        self._handle = handle
+        self._held: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    @property
+    def place(self) -> str:
+        host, port = self._listener.getsockname()
+        return f"{host}:{port}"
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                connection.settimeout(_PATIENCE_S)
+                self.seen += 1
+                self._held.append(connection)
+                thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            self._handle(connection)
+
+    def close(self) -> None:
+        for one in (self._listener, *self._held):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        for thread in self._threads:
+            thread.join(timeout=_PATIENCE_S)
+
+
+@contextmanager
+def box(host: Host, handle: Handle) -> Generator[Box]:
+    """A box at the host's own address and a free port."""
+    made = host.here(lambda: Box(socket.create_server((host.address, 0), backlog=64), handle))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def intercepting(context: ssl.SSLContext, upstream: tuple[str, int]) -> Handle:
+    """Ends TLS with a certificate of its own and speaks TLS again to the real server, as inspection proxies do."""
+    onwards = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    onwards.check_hostname = False
+    onwards.verify_mode = ssl.CERT_NONE
+
+    def handle(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as inner:
+            plain = socket.create_connection(upstream, timeout=_PATIENCE_S)
+            with onwards.wrap_socket(plain) as outer:
+                _join(inner, outer)
+
+    return handle
+
+
+def by_turns(upstream: tuple[str, int]) -> Handle:
+    """A balancer without checks before two servers, of which the second is dead."""
+    turns: Iterator[int] = itertools.count()
+
+    def handle(connection: socket.socket) -> None:
+        if next(turns) % 2 == 1:
+            return
+        with socket.create_connection(upstream, timeout=_PATIENCE_S) as outer:
+            _join(connection, outer)
+
+    return handle
+
+
+def refuses_alpn(upstream: tuple[str, int]) -> Handle:
+    """Lets handshakes pass but for those that carry ALPN, which it answers with an alert."""
+    alert = bytes([21, 3, 3, 0, 2, 2, 120])
+
+    def handle(connection: socket.socket) -> None:
+        hello = connection.recv(65536)
+        if b"http/1.1" in hello or b"\x02h2" in hello:
+            connection.sendall(alert)
+            return
+        with socket.create_connection(upstream, timeout=_PATIENCE_S) as outer:
+            outer.sendall(hello)
+            _join(connection, outer)
+
+    return handle
+
+
+def _join(one: socket.socket, other: socket.socket) -> None:
+    """Both directions, until either side ends."""
+    back = threading.Thread(target=_pump, args=(other, one), daemon=True)
+    back.start()
+    _pump(one, other)
+    back.join(timeout=_PATIENCE_S)
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    for one in (source, sink):
+        with suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def dns_server(host: Host, *, address: str | None = None, rcode: str = "NOERROR") -> Generator[list[str]]:
+    """A DNS server on port 53 that gives every name this address, or this answer code; the questions it was asked."""
+    sock = host.here(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    sock.bind((host.address, 53))
+    asked: list[str] = []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                wire, peer = sock.recvfrom(4096)
+                if not wire:
+                    return
+                query = dns.message.from_wire(wire)
+                name, kind = query.question[0].name, query.question[0].rdtype
+                asked.append(str(name))
+                answer = dns.message.make_response(query)
+                answer.set_rcode(dns.rcode.from_text(rcode))
+                if address is not None and kind == dns.rdatatype.A:
+                    answer.answer.append(dns.rrset.from_text(name, 30, "IN", "A", address))
+                sock.sendto(answer.to_wire(), peer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield asked
+    finally:
+        # Closing does not wake a thread that waits in recvfrom; shutting down does.
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        sock.close()
+        thread.join(timeout=_PATIENCE_S)
