@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ from bot.net.round import RoundNetwork
 from bot.playbook import Library, default_folder, load_library
 from bot.ports import ClusterAccess, Request, Store
 from bot.redact import Redactor
-from bot.registry import Command, Probe, Registry, scan
+from bot.registry import Command, Probe, Registry, Webhook, scan
 from bot.render import thread
 from bot.settings import Settings
 from bot.vantage.local import LocalVantage
@@ -68,19 +68,20 @@ class Core:
         return RoundServices(clock=self.clock, library=self.library, vantage_points=(self.local(),))
 
 
-def build_registry(*, commands: bool = False) -> Registry:
-    """Scans the contribution folders; slash commands only where somebody can type them."""
-    found: Mapping[str, Command] = {}
-    if commands:
-        import commands as commands_folder
+def build_registry(*, intake: bool = False) -> Registry:
+    """Scans the contribution folders; slash commands and webhooks only where they can be heard."""
+    probes = scan(bot.probes, Probe)
+    if not intake:
+        return Registry(probes=probes)
+    import commands
+    from bot import triggers
 
-        found = scan(commands_folder, Command)
-    return Registry(probes=scan(bot.probes, Probe), commands=found)
+    return Registry(probes=probes, commands=scan(commands, Command), webhooks=scan(triggers, Webhook))
 
 
-def build_core(*, secrets: tuple[str, ...] = (), playbooks: Path | None = None, commands: bool = False) -> Core:
+def build_core(*, secrets: tuple[str, ...] = (), playbooks: Path | None = None, intake: bool = False) -> Core:
     """The core with the installed playbooks and, where given, the user's own on top. Raises DocumentErrors."""
-    registry = build_registry(commands=commands)
+    registry = build_registry(intake=intake)
     return Core(
         clock=SystemClock(),
         registry=registry,
@@ -138,18 +139,20 @@ async def investigate_once(
 
 
 async def serve(settings: Settings) -> None:
-    """The bot until it is cancelled: Slack, the investigations it owns, and its health. It starts whatever is down.
+    """The bot until it is cancelled: Slack, the investigations it owns, alerts and its health. It starts whatever is down.
 
     Raises ConfigError for what a person must mend first: the configuration, the playbooks, Slack's tokens.
     """
     from bot.slack.app import SlackApp
     from bot.slack.client import SlackClient
     from bot.slack.delivery import SlackDelivery
-    from bot.web.health import serve_health
+    from bot.web.health import health_routes
+    from bot.web.server import serve_http
+    from bot.web.webhooks import WebhookServices, webhook_routes
 
     bot_token, app_token = _tokens(settings)
     config = with_known_servers(Config.load(settings.config) if settings.config else Config.empty(), settings)
-    core = build_core(secrets=settings.secrets(), playbooks=config.playbooks, commands=True)
+    core = build_core(secrets=settings.secrets(), playbooks=config.playbooks, intake=True)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
             _store(settings.store_url or await stack.enter_async_context(embedded(settings.state_dir)))
@@ -167,21 +170,30 @@ async def serve(settings: Settings) -> None:
             rounds=core.rounds(),
         )
         custodian = Custodian(CustodianServices(owner=owner, deliverer=delivery, replica=settings.replica))
+        investigations = _intake(core, store, custodian, settings.replica)
         app = late.app = SlackApp(
             slack=slack,
             app_token=app_token,
             commands=core.registry.commands,
             config=lambda: config,
-            investigations=_intake(core, store, custodian, settings.replica),
+            investigations=investigations,
             clock=core.clock,
             redactor=core.redactor,
         )
-        checks = {"store": store.ping, "slack": late.ready}
+        webhooks = WebhookServices(
+            webhooks=core.registry.webhooks,
+            investigations=investigations,
+            config=lambda: config,
+            clock=core.clock,
+            redactor=core.redactor,
+            token=settings.webhook_token.get_secret_value() if settings.webhook_token else None,
+        )
+        routes = [*health_routes({"store": store.ping, "slack": late.ready}), *webhook_routes(webhooks)]
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(custodian.run(), name="custodian")
                 tasks.create_task(app.run(), name="slack")
-                tasks.create_task(serve_health(settings.health_host, settings.health_port, checks), name="health")
+                tasks.create_task(serve_http(settings.health_host, settings.health_port, routes), name="http")
         except BaseExceptionGroup as group:
             raise plainest(group) from group
 

@@ -24,9 +24,14 @@ holds definitions and paths, and no secret. Paths are relative to the file. Keys
         provider?: aws
         prometheus?: http://prometheus:9090
         channels?: [C0123ABCD]           # channels whose default cluster this is
+        incident_channel?: C0789IJKL     # where alerts start an investigation; left out: the first of its channels
     channels?:
       C0123ABCD: {cluster?: prod, allow_clusters?: [prod, staging]}
     may_start?: {users?: [U0123ABCD], groups?: [S0123ABCD]}     # left out: everybody
+    alerts?:                             # what starts an investigation by itself
+        names?: [KubeAPIDown, {name: TargetDown, labels?: {job: apiserver}, for?: 10m}]
+        cluster_label?: cluster          # the label that names the cluster
+        default_cluster?: prod           # of alerts without that label; left out: the only one there is
     controls?: ["1.1.1.1:443"]           # for every cluster
     playbooks?: playbooks                # a folder of own playbooks and causes
 """
@@ -39,11 +44,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from bot.config_form import ClusterForm, ConfigForm
+from bot.config_form import AlertForm, AlertsForm, ClusterForm, ConfigForm
 from bot.document import Document, DocumentErrors, Problem, did_you_mean, read
 from bot.errors import UsageError
 from bot.form import validate
 from bot.ids import adhoc_cluster
+from bot.model.alert import DEFAULT_RULES, AlertRule, known_rule
 from bot.model.base import Value
 from bot.model.target import Cluster, CredentialKind, Endpoint, Target
 
@@ -72,6 +78,7 @@ class ClusterDefinition(Value):
     controls: tuple[Endpoint, ...] = ()
     provider: str | None = None
     prometheus_url: str | None = None
+    incident_channel: str | None = None
 
     def cluster(self, target: Target | None = None, credentials: CredentialKind = CredentialKind.NONE) -> Cluster:
         """The cluster with what its files said. Without a target: as far as this file alone knows it, which for a
@@ -100,6 +107,14 @@ class Channel(Value):
     allow_clusters: tuple[str, ...] = ()
 
 
+class Alerts(Value):
+    """Which alerts start an investigation, and how an alert names its cluster."""
+
+    rules: tuple[AlertRule, ...] = DEFAULT_RULES
+    cluster_label: str = "cluster"
+    default_cluster: str | None = None
+
+
 def ad_hoc(url: str, controls: tuple[Endpoint, ...] = ()) -> Cluster:
     """The cluster of a bare URL: no credentials and none possible, and no authority to compare with. Raises UsageError for
     what is no server URL."""
@@ -115,6 +130,7 @@ class Config:
     channels: Mapping[str, Channel] = field(default_factory=lambda: MappingProxyType({}))
     users: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    alerts: Alerts = field(default_factory=Alerts)
     controls: tuple[Endpoint, ...] = ()
     playbooks: Path | None = None
 
@@ -128,7 +144,7 @@ class Config:
         """Reads and judges the file; raises DocumentErrors with everything that is wrong with it."""
         document = read(path)
         form, problems = validate(document, ConfigForm, _cluster_names(document))
-        everything = [*problems, *_repeated_names(document), *_repeated_channels(document)]
+        everything = [*problems, *_repeated_names(document), *_repeated_channels(document), *_closed_channels(document)]
         if form is None or everything:
             raise DocumentErrors(everything)
         return _snapshot(form, path.absolute().parent)
@@ -153,6 +169,25 @@ class Config:
             return self.clusters[said]
         allowed = self.clusters_for(channel)
         return self.clusters[allowed[0]] if len(allowed) == 1 else None
+
+    def cluster_of_alert(self, labels: Mapping[str, str]) -> ClusterDefinition:
+        """The cluster that an alert with these labels is about. Raises UsageError when that cannot be told."""
+        said = labels.get(self.alerts.cluster_label)
+        if said:
+            return self.cluster_named(said)
+        default = self.alerts.default_cluster or (next(iter(self.clusters)) if len(self.clusters) == 1 else None)
+        if default is None:
+            raise UsageError(
+                f"the alert has no label '{self.alerts.cluster_label}' that names its cluster",
+                next="set alerts.cluster_label or alerts.default_cluster in the configuration",
+            )
+        return self.clusters[default]
+
+    def incident_channel(self, cluster: str) -> str | None:
+        """Where investigations are shown that nobody asked for in a channel: the one that is set, else the first channel
+        whose cluster it is."""
+        own = (channel for channel, said in self.channels.items() if said.cluster == cluster)
+        return self.clusters[cluster].incident_channel or next(own, None)
 
     def may_ask(self, cluster: str, channel: str | None) -> bool:
         """Whether this channel may ask about, and is told of, this cluster."""
@@ -183,9 +218,22 @@ def _snapshot(form: ConfigForm, folder: Path) -> Config:
         channels=MappingProxyType(channels),
         users=frozenset(form.may_start.users),
         groups=frozenset(form.may_start.groups),
+        alerts=_alerts(form.alerts),
         controls=form.controls,
         playbooks=_path(form.playbooks, folder),
     )
+
+
+def _alerts(form: AlertsForm) -> Alerts:
+    rules = DEFAULT_RULES if form.names is None else tuple(_rule(one) for one in form.names)
+    return Alerts(rules=rules, cluster_label=form.cluster_label, default_cluster=form.default_cluster)
+
+
+def _rule(form: AlertForm) -> AlertRule:
+    """The rule as it is shipped, with what the file says instead."""
+    known = known_rule(form.name)
+    pending = known.pending if form.for_ is None else form.for_
+    return known.model_copy(update={"labels": form.labels, "pending": pending})
 
 
 def _definition(form: ClusterForm, name: str, folder: Path, controls: tuple[Endpoint, ...]) -> ClusterDefinition:
@@ -208,6 +256,7 @@ def _definition(form: ClusterForm, name: str, folder: Path, controls: tuple[Endp
         controls=tuple(dict.fromkeys([*form.controls, *controls])),
         provider=form.provider,
         prometheus_url=form.prometheus,
+        incident_channel=form.incident_channel,
     )
 
 
@@ -251,3 +300,13 @@ def _repeated_channels(document: Document) -> Iterator[Problem]:
             if other != name:
                 where = document.where(("clusters", name, "channels", index))
                 yield document.problem(where, f"the default cluster of {channel} is '{other}' already")
+
+
+def _closed_channels(document: Document) -> Iterator[Problem]:
+    channels = _raw(document, "channels")
+    for name, entry in _raw(document, "clusters").items():
+        channel = entry.get("incident_channel")
+        allowed = _texts(channels.get(channel, {}).get("allow_clusters", [])) if isinstance(channel, str) else []
+        if allowed and name not in allowed:
+            where = document.where(("clusters", name, "incident_channel"))
+            yield document.problem(where, f"{channel} may not ask about '{name}'", "add it to the channel's allow_clusters")

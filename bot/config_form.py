@@ -9,11 +9,12 @@ import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PlainValidator, StrictBool, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StrictBool, ValidationInfo
 
 from bot.document import did_you_mean
 from bot.errors import UsageError
-from bot.form import Form, ListOrOne, Text, wrong
+from bot.form import Duration, Form, ListOrOne, Text, wrong
+from bot.model.alert import DEFAULT_RULES
 from bot.model.target import Endpoint, Target
 
 
@@ -120,6 +121,18 @@ def _with_default(allowed: tuple[str, ...], info: ValidationInfo) -> tuple[str, 
     return allowed
 
 
+def _alert_name(name: str) -> str:
+    shipped = {rule.name.lower(): rule.name for rule in DEFAULT_RULES}
+    right = shipped.get(name.lower(), name)
+    if right != name:
+        raise wrong(f"alerts' names are told apart by their case, and '{name}' is none that is known", f"did you mean '{right}'?")
+    return name
+
+
+def _as_alert(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
 ServerOnly = Annotated[Text | None, AfterValidator(_with_server)]
 
 
@@ -142,6 +155,7 @@ class ClusterForm(Form):
     provider: Text | None = None
     prometheus: WebUrl | None = None
     channels: Annotated[tuple[ChannelId, ...], ListOrOne] = ()
+    incident_channel: ChannelId | None = None
 
 
 class ChannelForm(Form):
@@ -158,11 +172,28 @@ class MayStartForm(Form):
     groups: Annotated[tuple[Annotated[Text, _slack_id("S", "a user group", "S0123ABCD")], ...], ListOrOne] = ()
 
 
+class AlertForm(Form):
+    """One alert that starts an investigation. Only its name is needed, and may be all that is written."""
+
+    name: Annotated[Text, AfterValidator(_alert_name)]
+    labels: dict[Text, Text] = {}
+    for_: Duration | None = Field(default=None, alias="for")
+
+
+class AlertsForm(Form):
+    """Which alerts start an investigation, and of which cluster."""
+
+    names: Annotated[tuple[Annotated[AlertForm, BeforeValidator(_as_alert)], ...] | None, ListOrOne] = None
+    cluster_label: Text = "cluster"
+    default_cluster: ExistingCluster | None = None
+
+
 class ConfigForm(Form):
     """The configuration file of apidown."""
 
     clusters: dict[ClusterName, ClusterForm] = {}
     channels: dict[ChannelId, ChannelForm] = {}
     may_start: MayStartForm = MayStartForm()
+    alerts: AlertsForm = AlertsForm()
     controls: EndpointTexts = ()
     playbooks: Text | None = None

@@ -25,7 +25,7 @@ from bot.model.finding import Finding, Status
 from bot.model.observation import Observation
 from bot.model.target import Cluster
 from bot.model.vantage import Vantage, VantageKind
-from bot.ports import Credentials, Investigations, KubernetesReads, Network
+from bot.ports import Credentials, Investigations, KubernetesReads, Network, Request, Resolution
 
 
 class NoParams(Value):
@@ -191,6 +191,33 @@ def command(*, usage: str) -> Callable[[Callable[[CommandCall, Any], Answer]], C
     return make
 
 
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What a body that was posted to us asks for. ``problems`` are sentences about what in it cannot be acted on."""
+
+    requests: tuple[Request, ...] = ()
+    resolutions: tuple[Resolution, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Webhook(Contribution):
+    """A trigger that another system posts to ``/webhooks/<id>``. ``read`` is pure: body, configuration and time in, what to
+    do out; it raises UsageError for a body that is not its system's. A body has ``max_bytes`` at most."""
+
+    read: Callable[[bytes, Any, datetime], Heard]
+    max_bytes: int
+
+
+def webhook(*, max_bytes: int) -> Callable[[Callable[[bytes, Any, datetime], Heard]], Webhook]:
+    """Makes a webhook of a function from (body, config, now) to what was heard."""
+
+    def make(function: Callable[[bytes, Any, datetime], Heard]) -> Webhook:
+        return Webhook(read=function, max_bytes=max_bytes)
+
+    return make
+
+
 C = TypeVar("C", bound=Contribution)
 
 
@@ -220,3 +247,4 @@ class Registry:
 
     probes: Mapping[str, Probe[Any]]
     commands: Mapping[str, Command] = field(default_factory=lambda: MappingProxyType({}))
+    webhooks: Mapping[str, Webhook] = field(default_factory=lambda: MappingProxyType({}))

@@ -159,8 +159,8 @@ class Settings(BaseSettings):
     health_port: int = Field(default=8080, ge=0, le=65535, description="The port of health and webhooks; 0 takes a free one.")
     webhook_token: Annotated[SecretStr | None, AfterValidator(_long_enough)] = Field(
         default=None,
-        description="The bearer token that [alerts](alerts.md) are posted with, 16 characters or more: `openssl rand -hex 32` makes "
-        "one. Not set: none are taken.",
+        description="The bearer token that [alerts](alerts.md) are posted with, 16 characters or more, such as `openssl rand "
+        "-hex 32` makes. Not set: none are taken.",
     )
     replica: str = Field(
         default_factory=_replica,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.diagnosis import ladder
+from bot.model.alert import Alert
 from bot.model.change import Onset
 from bot.model.diagnosis import Correlation, CorrelationResult, Diagnosis, Layer, RankedCause, Separator, Verdict
 from bot.model.finding import Finding, Status, worst
@@ -56,6 +57,41 @@ def started_by(investigation: Investigation) -> tuple[str, str | None]:
     """Who asked: an id and, where known, a name."""
     trigger = investigation.opened.trigger
     return trigger.who, trigger.name
+
+
+def alerts(investigation: Investigation) -> str:
+    """All its alerts in one line: how often each, and its end where that is known. Empty without any."""
+    told = investigation.alerts
+    by_name: dict[str, list[Alert]] = {}
+    for alert in told:
+        by_name.setdefault(one_line(alert.name), []).append(alert)
+    named = [f"{name}{_times(same)}{_ends(same)}" for name, same in by_name.items()]
+    more = f" and {count(len(named) - _NAMED_ALERTS, 'more name')}" if len(named) > _NAMED_ALERTS else ""
+    return f"{count(len(told), 'alert')}: {', '.join(named[:_NAMED_ALERTS])}{more}" if told else ""
+
+
+_NAMED_ALERTS = 6
+
+
+def _times(same: list[Alert]) -> str:
+    return f" \N{MULTIPLICATION SIGN}{len(same)}" if len(same) > 1 else ""
+
+
+def _ends(same: list[Alert]) -> str:
+    ends = [alert.resolved_at for alert in same if alert.resolved_at is not None]
+    if not ends:
+        return ""
+    part = f"{len(ends)} of {len(same)} " if len(ends) < len(same) else ""
+    return f" ({part}resolved at {max(ends):%H:%M} UTC)"
+
+
+def alert_that_opened(investigation: Investigation) -> str:
+    """The alert that opened it, with the labels that tell it from its like: ``KubeAPIDown (critical)``. Empty if none did."""
+    alert = investigation.opened.trigger.alert
+    if alert is None:
+        return ""
+    told = [one_line(alert.labels[label]) for label in ("severity", "instance") if label in alert.labels]
+    return f"{one_line(alert.name)} ({', '.join(told)})" if told else one_line(alert.name)
 
 
 def cancelled_by(investigation: Investigation) -> str:

@@ -142,7 +142,8 @@ def _state(investigation: Investigation, phase: Phase, now: datetime) -> Markup:
     else:
         took = f", took {phrases.duration(investigation.concluded.duration_s)}" if investigation.concluded else ""
         said.append(fmt("{}{}", done, took))
-    return lines(said)
+    alerts = story.alerts(investigation)
+    return lines([*said, fmt("{}", shorten(alerts, 400))] if alerts else said)
 
 
 def _age(investigation: Investigation, now: datetime) -> str:
@@ -208,16 +209,24 @@ def _unchecked_line(investigation: Investigation) -> Markup:
 def _footer(investigation: Investigation) -> Markup:
     parts = [
         fmt("{}", investigation.ref.id),
-        fmt("asked for by {}", person(*map(_bounded, story.started_by(investigation)))),
+        _origin(investigation),
         date(investigation.opened_at),
         fmt("{}", shorten(investigation.server_url, 200)),
         Markup("read-only"),
     ]
     if investigation.round > 1:
         parts.insert(1, fmt("round {}", investigation.round))
-    if investigation.joined:
-        parts.append(fmt("asked for {} more", phrases.count(len(investigation.joined), "time")))
+    asked = sum(trigger.alert is None for trigger in investigation.joined)
+    if asked:
+        parts.append(fmt("asked for {} more", phrases.count(asked, "time")))
     return Markup(" | ".join(parts))
+
+
+def _origin(investigation: Investigation) -> Markup:
+    alert = story.alert_that_opened(investigation)
+    if alert:
+        return fmt("opened by the alert {}", shorten(alert, 120))
+    return fmt("asked for by {}", person(*map(_bounded, story.started_by(investigation))))
 
 
 def _bounded(name: str | None) -> str:

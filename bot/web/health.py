@@ -9,12 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-import structlog
 from aiohttp import web
 
-from bot.errors import ApidownError, ConfigError
-
-_log = structlog.get_logger(__name__)
+from bot.errors import ApidownError
 
 Check = Callable[[], Awaitable[None]]
 """Raises an ApidownError with the reason when it does not hold."""
@@ -22,27 +19,9 @@ Check = Callable[[], Awaitable[None]]
 _CHECK_S = 2.0
 
 
-async def serve_health(host: str, port: int, checks: Mapping[str, Check]) -> None:
-    """Serves ``/livez`` (the event loop turns) and ``/readyz`` (every check holds) until cancelled. Raises ConfigError when
-    the address is not to be had; port 0 takes a free one, which is logged."""
-    app = web.Application()
-    app.router.add_get("/livez", _live)
-    app.router.add_get("/readyz", _readiness(checks))
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise ConfigError(
-                f"health cannot be served there: {error.strerror or error}",
-                where=f"{host}:{port}",
-                next="set APIDOWN_HEALTH_HOST and APIDOWN_HEALTH_PORT to an address of this machine and a free port",
-            ) from error
-        _log.info("health-served", at=[f"http://{address[0]}:{address[1]}" for address in runner.addresses])
-        await asyncio.Event().wait()
-    finally:
-        await runner.cleanup()
+def health_routes(checks: Mapping[str, Check]) -> list[web.RouteDef]:
+    """``/livez`` (the event loop turns) and ``/readyz`` (every check holds)."""
+    return [web.get("/livez", _live), web.get("/readyz", _readiness(checks))]
 
 
 async def _live(_: web.Request) -> web.Response:

@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 
 from bot.adapters.redis.store import connect
 from bot.errors import ConfigError, Unavailable
-from bot.web.health import Check, serve_health
+from bot.web.health import Check, health_routes
+from bot.web.server import serve_http
 from tests.fakes.redis_server import find_redis, redis_server
 from tests.require import missing
 
@@ -34,7 +35,7 @@ async def silent() -> None:
 @asynccontextmanager
 async def serving(checks: Mapping[str, Check]) -> AsyncGenerator[str]:
     with capture_logs() as logged:
-        task = asyncio.create_task(serve_health("127.0.0.1", 0, checks), name="health")
+        task = asyncio.create_task(serve_http("127.0.0.1", 0, health_routes(checks)), name="http")
         async with asyncio.timeout(10):
             while not logged:
                 await asyncio.sleep(0.01)
@@ -88,7 +89,7 @@ async def test_a_port_that_is_taken_is_said_with_the_setting() -> None:
     async with serving({}) as url:
         port = urlsplit(url).port
         assert port is not None
-        with pytest.raises(ConfigError, match="health cannot be served there") as refusal:
-            await serve_health("127.0.0.1", port, {})
+        with pytest.raises(ConfigError, match="health and webhooks cannot be served there") as refusal:
+            await serve_http("127.0.0.1", port, [])
     assert refusal.value.where == f"127.0.0.1:{port}"
     assert "APIDOWN_HEALTH_PORT" in refusal.value.next
