@@ -16,8 +16,11 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 ASSETS_VERSION := 1.36.2
 ASSETS_HOME := $(or $(APIDOWN_ASSETS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/apidown/assets-$(ASSETS_VERSION))
 
+HELM_VERSION := 4.3.1
+HELM_HOME := $(or $(APIDOWN_HELM),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/apidown/helm-$(HELM_VERSION))
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix lock docs schema lab-assets figures image clean
+.PHONY: help setup demo test check fix lock docs schema lab-assets helm-lint figures image clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  \1\t/' | expand -t 16
@@ -78,6 +81,15 @@ $(ASSETS_HOME)/kube-apiserver: tests/lab/assets/go.mod
 $(ASSETS_HOME)/etcd: tests/lab/assets/go.mod
 	mkdir -p $(ASSETS_HOME)
 	cd tests/lab/assets && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $@ go.etcd.io/etcd/server/v3
+	touch $@
+
+helm-lint: $(HELM_HOME)/helm  ## build Helm for the chart's tests (needs Go), and lint the chart
+	$(HELM_HOME)/helm lint --strict --quiet helm/apidown
+
+$(HELM_HOME)/helm: tests/helm/tool/go.mod
+	@echo "Building Helm v$(HELM_VERSION); this takes some minutes the first time …"
+	mkdir -p $(HELM_HOME)
+	cd tests/helm/tool && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $@ helm.sh/helm/v4/cmd/helm
 	touch $@
 
 figures: $(READY)  ## measure start time, memory, requests and events, and write docs/figures.md

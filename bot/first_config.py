@@ -28,6 +28,7 @@ clusters:
 _FIRST = """\
     # aliases: [production]               # other names that people type
     # channels: [C0123ABCD]               # the Slack channels that mean this cluster when none is named
+    # incident_channel: C0123ABCD         # where alerts start an investigation; left out: the first of its channels
     # controls: ["other.example.com:443"] # what answers whatever happens to this cluster: it shows a fault at our own end
     # nodes: ["10.0.0.11:6443"]           # control-plane nodes; a pasted address of one means this cluster
     # provider: aws                       # for people
@@ -44,6 +45,11 @@ _TAIL = """\
 # may_start:
 #   users: [U0123ABCD]
 #   groups: [S0123ABCD]                   # Slack user groups; needs the scope usergroups:read
+
+# Which alerts start an investigation by themselves; left out, the usual ones of an API server.
+# alerts:
+#   cluster_label: cluster                # the label that names the cluster
+#   default_cluster: {name}               # of alerts without that label
 
 # For every cluster, besides its own.
 # controls: ["1.1.1.1:443"]

@@ -37,6 +37,7 @@ from bot.registry import BOUNDARY_OUTCOMES, Probe
 from bot.render.report import as_json_schema
 from bot.settings import Settings
 from bot.template import PLACEHOLDERS
+from tests.helm import values as chart
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -269,6 +270,11 @@ def other_items() -> str:
     return table(["item", "carried by"], [[item, ", ".join(by)] for item, by in carriers().items() if item not in ITEMS])
 
 
+def values() -> str:
+    rows = [[code(path), code(chart.as_json(default)), text] for path, default, text in chart.documented()]
+    return table(["value", "if not set", "meaning"], rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "boundary": boundary,
     "causes": causes,
@@ -284,6 +290,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "symptoms": symptoms,
     "times": times,
+    "values": values,
 }
 PART = re.compile(r"(<!-- begin ([a-z-]+) -->\n).*?(<!-- end \2 -->)", re.S)
 
@@ -295,7 +302,7 @@ def filled(text: str) -> str:
 
 def documents() -> list[Path]:
     """Every document of the project, wherever it is."""
-    return sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+    return sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("helm/*/*.md")])
 
 
 def main() -> None:

@@ -1,0 +1,196 @@
+"""The doctor on real sockets: the strict fake Slack, a real store, a loopback cluster with and without a fault."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.demo.scenarios import SCENARIOS, rehearse
+from bot.doctor.lines import Line, all_is_well
+from bot.doctor.run import examine
+from bot.model.finding import Status
+from tests.fakes.redis_server import find_redis, redis_server
+from tests.fakes.slack import FakeSlack
+from tests.require import missing
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith(("APIDOWN_", "SLACK_", "KUBE")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("APIDOWN_STATE_DIR", str(tmp_path / "state"))
+
+
+@pytest.fixture
+async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[FakeSlack]:
+    async with FakeSlack() as fake:
+        monkeypatch.setenv("SLACK_BOT_TOKEN", fake.bot_token)
+        monkeypatch.setenv("SLACK_APP_TOKEN", fake.app_token)
+        monkeypatch.setenv("APIDOWN_SLACK_BASE_URL", fake.base_url)
+        yield fake
+
+
+def configuration(folder: Path, monkeypatch: pytest.MonkeyPatch, kubeconfig: str = "", **more: Any) -> None:
+    clusters: dict[str, Any] = {}
+    if kubeconfig:
+        (folder / "kubeconfig").write_text(kubeconfig)
+        clusters["lab"] = {"kubeconfig": "kubeconfig"}
+    (folder / "apidown.yaml").write_text(json.dumps({"clusters": clusters, **more}))
+    monkeypatch.setenv("APIDOWN_CONFIG", str(folder / "apidown.yaml"))
+
+
+def by_title(lines: list[Line]) -> dict[str, Line]:
+    found = {line.title: line for line in lines}
+    assert len(found) == len(lines)
+    return found
+
+
+async def test_a_complete_installation_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slack: FakeSlack) -> None:
+    async with rehearse(SCENARIOS["healthy"]) as rehearsal:
+        channels = {slack.incidents: {"cluster": "lab"}, slack.private: {}}
+        may_start = {"groups": [slack.oncall]}
+        configuration(tmp_path, monkeypatch, rehearsal.kubeconfig, channels=channels, may_start=may_start)
+        lines = await examine(None)
+    found = by_title(lines)
+    assert all_is_well(lines), [line for line in lines if line.remedy]
+    assert "1 cluster, 2 channels" in found["configuration"].sentence
+    assert set(found) >= {
+        *("Slack bot token", "Slack scopes", "Slack app token", "Slack socket", "store", "store eviction"),
+        *(f"lab: {check}" for check in ("files", "address", "TCP", "TLS", "credentials", "optional reads", "may write")),
+        *(f"{one}: in Slack" for one in (slack.incidents, slack.private, slack.oncall)),
+    }
+    assert found["lab: credentials"].status is Status.OK
+    assert not slack.connections, "a doctor who connects takes the running bot's commands"
+    slack.assert_clean()
+
+
+@pytest.mark.parametrize(
+    ("scenario", "check"),
+    [("refused", "TCP"), ("certificate-expired", "TLS"), ("unknown-ca", "TLS"), ("unauthorized", "credentials")],
+)
+async def test_a_clusters_fault_is_at_its_own_layer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenario: str, check: str
+) -> None:
+    async with rehearse(SCENARIOS[scenario]) as rehearsal:
+        configuration(tmp_path, monkeypatch, rehearsal.kubeconfig)
+        found = by_title(await examine(None))
+    ladder = ["address", "TCP", "TLS", "credentials"]
+    assert found[f"lab: {check}"].status is Status.PROBLEM
+    assert found[f"lab: {check}"].remedy
+    for below in ladder[: ladder.index(check)]:
+        assert found[f"lab: {below}"].status in (Status.OK, Status.NOT_APPLICABLE)
+    assert found["lab: optional reads"].status is Status.NOT_APPLICABLE
+    assert "no code that writes" in found["lab: may write"].sentence
+
+
+async def test_without_slack_it_says_what_is_missing_and_what_works_without() -> None:
+    found = by_title(await examine(None))
+    for name in ("bot", "app"):
+        line = found[f"Slack {name} token"]
+        assert line.status is Status.NOT_CHECKED
+        assert f"SLACK_{name.upper()}_TOKEN" in line.sentence
+        assert "apidown investigate" in line.remedy
+    assert found["store"].status is Status.OK
+    assert "apidown init" in found["configuration"].remedy
+
+
+async def test_each_missing_scope_and_each_channel_without_the_bot_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slack: FakeSlack
+) -> None:
+    slack.scopes.discard("chat:write")
+    slack.scopes.discard("usergroups:read")
+    configuration(tmp_path, monkeypatch, channels={slack.elsewhere: {}, "C0NOSUCH": {}}, may_start={"groups": [slack.oncall]})
+    found = by_title(await examine(None))
+    scopes = found["Slack scopes"]
+    assert scopes.status is Status.PROBLEM
+    assert "chat:write is for posting" in scopes.sentence
+    assert "usergroups:read is for" in scopes.sentence
+    assert found[f"{slack.elsewhere}: in Slack"].status is Status.PROBLEM
+    assert "/invite @apidown" in found[f"{slack.elsewhere}: in Slack"].remedy
+    assert "does not exist" in found["C0NOSUCH: in Slack"].sentence
+    assert found[f"{slack.oncall}: in Slack"].status is Status.PROBLEM
+
+
+async def test_tokens_that_slack_refuses_are_told_apart(slack: FakeSlack) -> None:
+    slack.break_token(slack.bot_token, "token_revoked")
+    slack.break_token(slack.app_token, "invalid_auth")
+    found = by_title(await examine(None))
+    assert "token_revoked" in found["Slack bot token"].sentence
+    assert "invalid_auth" in found["Slack app token"].sentence
+    assert "connections:write" in found["Slack app token"].remedy
+    assert "Slack scopes" not in found
+
+
+async def test_wrong_settings_configuration_and_playbooks_are_lines_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    playbooks = tmp_path / "own"
+    playbooks.mkdir()
+    (playbooks / "mine.yaml").write_text("id: mine\ntitel: wrong\n")
+    configuration(tmp_path, monkeypatch, playbooks="own")
+    assert by_title(await examine(None))["playbooks"].status is Status.PROBLEM
+    (tmp_path / "apidown.yaml").write_text("clusters:\n  prod: {kubecofnig: x}\n")
+    line = by_title(await examine(None))["configuration"]
+    assert line.status is Status.PROBLEM
+    assert "apidown.yaml:2" in line.sentence
+    monkeypatch.setenv("APIDOWN_HEALTH_PORT", "many")
+    found = by_title(await examine(None))
+    assert found["settings"].status is Status.PROBLEM
+    assert "APIDOWN_HEALTH_PORT" in found["settings"].sentence
+    assert "store" not in found
+
+
+async def test_files_that_are_missing_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration(tmp_path, monkeypatch, clusters={"gone": {"kubeconfig": "no-such-file"}})
+    line = by_title(await examine(None))["gone: files"]
+    assert line.status is Status.PROBLEM
+    assert "no-such-file" in line.sentence
+    assert line.remedy
+
+
+async def test_a_store_that_keeps_nothing_or_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = find_redis()
+    if binary is None:
+        missing("redis", "redis-server is not installed")
+    with redis_server(tmp_path, binary=binary, password="right-password") as server:
+        monkeypatch.setenv("APIDOWN_REDIS_URL", server.url)
+        assert by_title(await examine(None))["store"].status is Status.OK
+        monkeypatch.setenv("APIDOWN_REDIS_URL", server.url.replace("right-password", "wrong-password"))
+        line = by_title(await examine(None))["store"]
+        assert line.status is Status.PROBLEM
+        assert "wrong-password" not in str(line)
+        assert line.remedy
+        monkeypatch.setenv("APIDOWN_REDIS_URL", server.url.replace(":right-password@", ""))
+        monkeypatch.setenv("APIDOWN_REDIS_PASSWORD", "right-password")
+        assert by_title(await examine(None))["store"].status is Status.OK
+
+
+async def test_it_ends_in_time_when_nothing_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slack, the store and two clusters take connections and say nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
+        monkeypatch.setenv("SLACK_APP_TOKEN", "xapp-1")
+        monkeypatch.setenv("APIDOWN_SLACK_BASE_URL", f"http://{place}/api/")
+        monkeypatch.setenv("APIDOWN_REDIS_URL", f"redis://{place}/0")
+        clusters = {name: {"server": f"https://{place}"} for name in ("one", "two")}
+        configuration(tmp_path, monkeypatch, clusters=clusters)
+        async with asyncio.timeout(15):
+            found = by_title(await examine(None))
+    for title in ("store", "Slack bot token", "Slack app token", "one: TLS", "two: TLS"):
+        assert found[title].status is Status.PROBLEM, title
+        assert found[title].remedy
+
+
+async def test_what_is_not_over_in_time_is_said_to_be_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
+        configuration(tmp_path, monkeypatch, clusters={"one": {"server": f"https://127.0.0.1:{silent.getsockname()[1]}"}})
+        found = by_title(await examine(None, bound_s=0.5))
+    assert found["one: time"].status is Status.NOT_CHECKED
+    assert found["one: TCP"].status is Status.OK
