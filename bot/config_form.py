@@ -125,7 +125,7 @@ def _alert_name(name: str) -> str:
     shipped = {rule.name.lower(): rule.name for rule in DEFAULT_RULES}
     right = shipped.get(name.lower(), name)
     if right != name:
-        raise wrong(f"alerts' names are told apart by their case, and '{name}' is none that is known", f"did you mean '{right}'?")
+        raise wrong(f"no rule is known as '{name}', and case counts", f"did you mean '{right}'?")
     return name
 
 

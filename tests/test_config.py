@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from bot.config import Config, ad_hoc
 from bot.document import DocumentErrors
 from bot.errors import UsageError
+from bot.model.alert import DEFAULT_RULES, LAG
 from bot.model.target import CredentialKind, Endpoint
 
 GOOD = """\
@@ -99,6 +101,38 @@ def test_a_cluster_is_found_by_name_and_alias(config: Config, text: str) -> None
     assert config.cluster_named(text).name == "prod"
 
 
+def test_alerts_are_the_usual_ones_in_the_clusters_own_channel_until_something_is_said(config: Config) -> None:
+    assert config.alerts.rules == DEFAULT_RULES
+    assert config.incident_channel("prod") == "C0PROD"
+    assert config.incident_channel("staging") == "C0BOTH"
+    assert config.incident_channel("here") is None
+    assert config.cluster_of_alert({"cluster": "production"}).name == "prod"
+    with pytest.raises(UsageError, match="no label 'cluster'"):
+        config.cluster_of_alert({"k8s": "prod"})
+
+
+def test_what_is_said_of_alerts_stands(tmp_path: Path) -> None:
+    config = loaded(
+        tmp_path,
+        """
+clusters: {a: {server: a, channels: [C0A, C0B], incident_channel: C0C}, b: {server: b}}
+alerts:
+  names: [KubeAPIDown, {name: TargetDown, labels: {job: api}, for: 5m}, {name: Ours, for: 1m}]
+  cluster_label: k8s
+  default_cluster: b
+""",
+    )
+    down, target, ours = config.alerts.rules
+    assert (down.labels, down.pending) == ({}, timedelta(minutes=15))
+    assert (target.labels, target.pending) == ({"job": "api"}, timedelta(minutes=5))
+    assert (ours.labels, ours.pending, ours.lag) == ({}, timedelta(minutes=1), LAG)
+    assert config.incident_channel("a") == "C0C"
+    assert config.cluster_of_alert({"k8s": "a"}).name == "a"
+    assert config.cluster_of_alert({"cluster": "a"}).name == "b"
+    assert loaded(tmp_path, "alerts: {names: []}").alerts.rules == ()
+    assert loaded(tmp_path, "alerts: {names: KubeAPIDown}").alerts.rules == (DEFAULT_RULES[0],)
+
+
 def test_the_nearest_cluster_is_suggested(config: Config) -> None:
     with pytest.raises(UsageError) as caught:
         config.cluster_named("prodution")
@@ -157,6 +191,29 @@ def test_without_a_file_there_are_no_clusters() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (
+            "clusters: {a: {server: a, incident_channel: general}}",
+            ["1:45: 'general' is not a channel as Slack knows it | its id looks like C0123ABCD"],
+        ),
+        (
+            "clusters: {a: {server: a, incident_channel: C0A}, b: {server: b}}\nchannels: {C0A: {allow_clusters: b}}",
+            ["1:45: C0A may not ask about 'a' | add it to the channel's allow_clusters"],
+        ),
+        (
+            "alerts: {names: [kubeapidown]}",
+            ["1:18: no rule is known as 'kubeapidown', and case counts | did you mean 'KubeAPIDown'?"],
+        ),
+        (
+            "alerts: {names: [{label: {a: b}}]}",
+            ["1:18: the key 'name' is missing | ", "1:19: unknown key 'label' | did you mean 'labels'?"],
+        ),
+        (
+            "alerts: {names: [{name: A, labels: {code: 500}}]}",
+            ["1:43: 'code' should be text, not a number | write \"500\", in quotes"],
+        ),
+        ("alerts: {names: [{name: A, for: 5}]}", ["1:33: '5' is not a duration | did you mean '5m'?"]),
+        ("alerts: {default_cluster: prod}", ["1:27: there is no cluster 'prod' | no clusters are configured"]),
+        ("alerts: {label: x}", ["1:10: unknown key 'label' | the keys here are cluster_label, default_cluster, names"]),
         ("cluster: {}", ["1:1: unknown key 'cluster' | did you mean 'clusters'?"]),
         ("clusters: {a: {}}", ["1:15: a cluster has one of kubeconfig, server and in_cluster; this has none | "]),
         ("clusters: {a: {kubeconfg: x}}", ["1:16: unknown key 'kubeconfg' | did you mean 'kubeconfig'?"]),

@@ -19,7 +19,7 @@ from bot.engine.journal import Journal
 from bot.engine.rounds import Round, RoundServices
 from bot.errors import ApidownError, ConfigError, LeaseLost, Unavailable
 from bot.model.base import Value
-from bot.model.events import Closed, EventType
+from bot.model.events import Closed, EventType, Trigger
 from bot.model.investigation import Investigation, State, advance, replay
 from bot.ports import Directory, Entry, Lease, Store
 from bot.redact import Redactor
@@ -113,7 +113,7 @@ class Owner:
         if state.rerun_requested_by:
             return f"re-run asked for by {state.rerun_requested_by}"
         if state.joined_since_conclusion:
-            return "the alerts are over" if state.alerts_are_over else "asked again"
+            return _said_again(state.joined[-1])
         return None
 
     @property
@@ -143,6 +143,8 @@ class Owner:
         except Exception as error:
             plain = plainest(error)
             if isinstance(plain, LeaseLost | Unavailable):
+                if plain is error:
+                    raise
                 raise plain from error
             _log.error("round-failed", investigation=str(self._lease.ref), round=self._journal.round, exc_info=error)
             ending = endings.defect(plain)
@@ -209,11 +211,21 @@ class Owner:
 
     async def _caught_up(self, follower: asyncio.Task[None]) -> None:
         """Until our own conclusion came back through the log, so that what is decided next is decided on all of it."""
-        while self._known.state is State.RUNNING and not self._known.cancel_requested_by:
+        while self._behind and not self._known.cancel_requested_by:
             await self._next_change(follower)
+
+    @property
+    def _behind(self) -> bool:
+        return self._known.round < self._journal.round or self._known.state is State.RUNNING
 
     async def _close(self, reason: str, by: str) -> None:
         await self._journal.write(EventType.CLOSED, data=Closed(reason=reason, by=by))
+
+
+def _said_again(trigger: Trigger) -> str:
+    if trigger.alert is None:
+        return "asked again"
+    return f"{trigger.alert.name} fired" if trigger.alert.resolved_at is None else "the alerts are over"
 
 
 async def stop(task: asyncio.Task[None]) -> None:

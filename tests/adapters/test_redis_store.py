@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.adapters.redis import keys
-from bot.adapters.redis.store import KEEP_S, RedisStore, connect
+from bot.adapters.redis.store import HEARD_S, KEEP_S, RedisStore, connect
 from bot.errors import ConfigError, Conflict, LeaseLost, Unavailable, UsageError
 from bot.model.events import MAX_BYTES, VERSION, Event, EventType
 from bot.model.investigation import Ref
@@ -89,6 +89,49 @@ async def test_opening_again_after_an_unanswered_try_is_not_joining(store: Redis
     again = await store.open(event(EventType.OPENED), joined("first"), ref=REF)
     assert not again.joined
     assert await types(store) == ["opened"]
+
+
+async def test_a_trigger_that_is_heard_once_does_nothing_again_whatever_became_of_it(
+    store: RedisStore, other: RedisStore
+) -> None:
+    first = await store.open(event(EventType.OPENED), joined("alert"), ref=REF, once=True)
+    again = await other.open(event(EventType.OPENED), joined("alert"), ref=OTHER, once=True)
+    assert (first.repeated, again.repeated, again.ref) == (False, True, REF)
+    assert await types(store) == ["opened"]
+    joins = await store.open(event(EventType.OPENED), joined("another"), ref=OTHER, once=True)
+    assert (joins.joined, joins.repeated, joins.ref) == (True, False, REF)
+    lease = await store.acquire(REF, "one")
+    assert lease is not None
+    await store.append(REF, [event(EventType.CLOSED)], lease=lease)
+    for trigger in ("alert", "another"):
+        late = await other.open(event(EventType.OPENED), joined(trigger), ref=OTHER, once=True)
+        assert (late.repeated, late.ref) == (True, REF)
+    assert await store.open_ref("prod") is None
+    assert not (await store.open(event(EventType.OPENED), joined("new"), ref=OTHER, once=True)).joined
+
+
+async def test_what_was_heard_is_remembered_from_when_it_was_heard_last_and_not_for_ever(store: RedisStore, raw: Redis) -> None:
+    await store.open(event(EventType.OPENED), joined("alert"), ref=REF, once=True)
+    key = keys.heard("prod", "trigger-joined/alert")
+    assert 0 < await raw.ttl(key) <= HEARD_S
+    await raw.expire(key, 60)
+    await store.open(event(EventType.OPENED), joined("alert"), ref=OTHER, once=True)
+    assert await raw.ttl(key) > 60
+
+
+async def test_a_trigger_whose_investigation_is_lost_is_heard_anew(store: RedisStore, raw: Redis) -> None:
+    await store.open(event(EventType.OPENED), joined("alert"), ref=REF, once=True)
+    await raw.delete(keys.log(REF))
+    anew = await store.open(event(EventType.OPENED), joined("alert"), ref=OTHER, once=True)
+    assert (anew.ref, anew.joined, anew.repeated) == (OTHER, False, False)
+
+
+async def test_a_trigger_that_could_not_open_is_not_taken_for_heard(store: RedisStore) -> None:
+    lease = await owned(store)
+    await store.append(REF, [event(EventType.CLOSED)], lease=lease)
+    with pytest.raises(Conflict, match="exists already"):
+        await store.open(event(EventType.OPENED), joined("alert"), ref=REF, once=True)
+    assert not (await store.open(event(EventType.OPENED), joined("alert"), ref=OTHER, once=True)).repeated
 
 
 async def test_an_id_is_used_once(store: RedisStore) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.diagnosis.onset import establish, from_trigger, is_measured_or_stated
+from bot.diagnosis.onset import establish, from_alerts, from_trigger, is_measured_or_stated
 from bot.model.change import Onset
 from tests.diagnosis.facts import AT
 
@@ -38,3 +38,12 @@ def test_of_two_equal_sources_the_one_that_knows_the_interval_wins():
 
 def test_a_time_that_lies_ahead_is_now():
     assert from_trigger(asked_at=AT, since=AT + timedelta(hours=1)).first_bad == AT
+
+
+def test_alerts_that_began_together_count_and_a_chronic_one_does_not():
+    opening = Onset(first_bad=AT, last_good=AT - timedelta(minutes=5), source="alert")
+    sooner = opening.model_copy(update={"first_bad": AT - timedelta(minutes=50), "last_good": AT - timedelta(minutes=55)})
+    chronic = Onset(first_bad=AT - timedelta(days=3), last_good=AT - timedelta(days=4), source="alert")
+    told = from_alerts([opening, sooner, chronic], about=AT)
+    assert told == [opening, sooner]
+    assert establish(asked_at=AT, others=told) == sooner

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.model.alert import Alert
 from bot.model.base import Value
 from bot.model.diagnosis import Diagnosis, Verdict
 from bot.model.events import (
@@ -224,3 +226,47 @@ def test_intake_may_stand_anywhere_between_the_owners_events(data: st.DataObject
     assert state is not None
     own = {"steps", "state", "round", "diagnosis", "concluded", "playbook"}
     assert state.model_dump(include=own) == plain.state.model_dump(include=own)
+
+
+def told(name: str = "KubeAPIDown", *, minutes: int = 0, ended: bool = False) -> Trigger:
+    starts = AT + timedelta(minutes=minutes)
+    alert = Alert(name=name, fingerprint="a1", starts_at=starts, resolved_at=starts + timedelta(minutes=1) if ended else None)
+    return Trigger(kind="alert-resolved" if ended else "alert", who="alertmanager", alert=alert)
+
+
+def joins(log: Log, *triggers: Trigger) -> Investigation:
+    for trigger in triggers:
+        log.add(EventType.TRIGGER_JOINED, trigger, round=0)
+    return log.state
+
+
+def test_every_firing_counts_once_with_its_end() -> None:
+    state = joins(opened(), told(), told(), told(minutes=30), told(ended=True), told("TargetDown", ended=True))
+    assert [(one.name, one.starts_at, one.resolved_at) for one in state.alerts] == [
+        ("KubeAPIDown", AT, AT + timedelta(minutes=1)),
+        ("KubeAPIDown", AT + timedelta(minutes=30), None),
+    ]
+    assert not state.alerts_are_over
+    assert joins(opened(), told(), told(minutes=30), told(minutes=30, ended=True)).alerts_are_over
+    assert not joins(opened()).alerts_are_over
+
+
+@pytest.mark.parametrize(
+    ("triggers", "again"),
+    [
+        ([TRIGGER], True),
+        ([told(minutes=-5)], False),
+        ([told(minutes=60)], True),
+        ([told(minutes=60), told(minutes=-5)], True),
+        ([told(), told("TargetDown"), told(ended=True)], False),
+        ([told(), told("TargetDown"), told(ended=True), told("TargetDown", ended=True)], True),
+    ],
+)
+def test_after_the_conclusion_it_depends_on_what_is_told(triggers: list[Trigger], again: bool) -> None:
+    assert joins(full(), *triggers).joined_since_conclusion == again
+
+
+def test_alerts_during_the_run_are_no_reason_to_look_again() -> None:
+    log = opened().begin("tcp")
+    joins(log, told(minutes=60), told(minutes=60, ended=True))
+    assert not log.conclude().state.joined_since_conclusion

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.model.alert import Alert
 from bot.model.base import Value
 from bot.model.change import Onset
 from bot.model.diagnosis import Cell, Correlation, Diagnosis, Layer, Triage
@@ -45,7 +46,9 @@ _LAYERS = dict(zip((probe for probe, _ in LADDER), Layer, strict=True))
 class Story:
     """One investigation in the making. Every method is an event or a few; time moves as told."""
 
-    def __init__(self, cluster: str = "lab", url: str = "https://api.lab.example:6443", who: str = "U0USER0001") -> None:
+    def __init__(
+        self, cluster: str = "lab", url: str = "https://api.lab.example:6443", who: str = "U0USER0001", alert: Alert | None = None
+    ) -> None:
         self.ref = Ref(cluster=cluster, id="20261120-k7f3")
         self.at = START
         self.round = 0
@@ -54,6 +57,8 @@ class Story:
         self._plans: dict[str, StepPlan] = {}
         known = Cluster(name=cluster, target=Target.from_url(url), configured=True)
         trigger = Trigger(kind="slash-command", who=who, name="alice", text=cluster)
+        if alert is not None:
+            trigger = Trigger(kind="alert", who="alertmanager", text=alert.name, alert=alert)
         self.add(EventType.OPENED, data=Opened(cluster=known, trigger=trigger))
 
     @property
@@ -75,6 +80,11 @@ class Story:
         ladder = tuple(StepPlan(id=probe, title=title, playbook="first-look", probe=probe) for probe, title in LADDER)
         self._plans |= {plan.id: plan for plan in (*ladder, *more)}
         return self.add(EventType.ROUND_STARTED, data=RoundStarted(reason="trigger", steps=(*ladder, *more)))
+
+    def fires(self, alert: Alert) -> Story:
+        kind = "alert" if alert.resolved_at is None else "alert-resolved"
+        data = Trigger(kind=kind, who="alertmanager", text=alert.name, alert=alert)
+        return self.add(EventType.TRIGGER_JOINED, kind, alert.firing, data=data)
 
     def select(self, *steps: StepPlan, playbook: str = "connection-refused") -> Story:
         self._plans |= {plan.id: plan for plan in steps}

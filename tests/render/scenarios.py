@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bot.model.alert import Alert, AlertRule
 from bot.model.change import Change, Onset
 from bot.model.diagnosis import (
     Confidence,
@@ -355,8 +356,24 @@ def many_problems() -> Story:
     return story.correlate(*lines, *_blind_lines()).diagnose(diagnosis).conclude()
 
 
+def alerts() -> Story:
+    """Opened by an alert; others join, one has ended, and what they are called is not to be trusted."""
+
+    def alert(name: str, fingerprint: str = "a1", **labels: str) -> Alert:
+        onset = AlertRule(name=name, pending=timedelta(minutes=15)).onset(START)
+        return Alert(name=name, fingerprint=fingerprint, starts_at=START, labels=labels, onset=onset)
+
+    first = alert("KubeAPIDown", severity="critical", instance="<!channel> 10.0.0.1:6443")
+    story = Story(alert=first).begin().finish("dns-lookup", _resolved())
+    story.fires(alert("KubeAPIDown", "b2")).fires(alert("TargetDown")).fires(alert("<!here> *gone*"))
+    ended = alert("TargetDown").model_copy(update={"resolved_at": START + timedelta(minutes=2)})
+    assert first.onset is not None
+    return story.fires(ended).onset(first.onset)
+
+
 SCENARIOS = {
     "waiting": waiting,
+    "alerts": alerts,
     "tie": tie,
     "revised": revised,
     "healthy": healthy,
