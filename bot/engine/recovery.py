@@ -61,6 +61,7 @@ class Custodian:
         self._owned: set[Ref] = set()
         self._woken: asyncio.Queue[Ref] = asyncio.Queue()
         self._next_scan = 0.0
+        self._store_is_away = False
 
     def wake(self, ref: Ref) -> None:
         """There may be work for this investigation now; without waiting for the next scan."""
@@ -87,10 +88,17 @@ class Custodian:
         except TimeoutError:
             self._next_scan = loop.time() + self._services.scan_every_s
         try:
-            return await self._services.store.active()
+            active = await self._services.store.active()
         except Unavailable as error:
-            _log.warning("store-unavailable", error=str(error))
+            # Once an outage: a line every scan would bury everything else.
+            if not self._store_is_away:
+                _log.warning("store-unavailable", error=str(error))
+            self._store_is_away = True
             return []
+        if self._store_is_away:
+            _log.info("store-back")
+        self._store_is_away = False
+        return active
 
     async def _carry(self, ref: Ref) -> None:
         """One investigation from lease to release. The boundary: what fails in one never ends another."""

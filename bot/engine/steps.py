@@ -66,6 +66,7 @@ class StepRunner:
         self._plans: dict[str, StepPlan] = {}
         self._finished = {step.plan.id: step.status for step in predecessor if step.status is not None}
         self._earlier = {finding.key: finding for step in predecessor for finding in step.findings}
+        self._earlier_for = {(finding.key, step.plan.id) for step in predecessor for finding in step.findings}
         self._kept = [finding for step in predecessor if step.status is not None for finding in step.findings]
         self._runs: dict[tuple[str, str, str], _Run] = {}
         self._looking: dict[tuple[str, str, str], asyncio.Task[None]] = {}
@@ -158,6 +159,16 @@ class StepRunner:
         finding = self._earlier.get(finding.key, finding)
         run.found.append(finding)
         await self._journal.write(EventType.FINDING_RECORDED, finding.key, data=FindingRecorded(finding=finding, steps=run.steps))
+        # The log has it already, for the steps that a predecessor knew of; a repeated event would add nothing for the others.
+        if finding.key in self._earlier:
+            for step in run.steps:
+                if (finding.key, step) not in self._earlier_for:
+                    await self._record_for(step, finding)
+
+    async def _record_for(self, step: str, finding: Finding) -> None:
+        """A finding that the log has, for one more step."""
+        data = FindingRecorded(finding=finding, steps=(step,))
+        await self._journal.write(EventType.FINDING_RECORDED, finding.key, "for", step, data=data)
 
     async def _step(self, plan: StepPlan, looks: Sequence[asyncio.Task[None]]) -> None:
         """One step from its looks to its end. One for a person never holds up the verdict."""
@@ -169,8 +180,7 @@ class StepRunner:
         # A look that was started for earlier steps has written its findings for those.
         for run in self._runs_of[plan.id]:
             for finding in run.found if plan.id not in run.steps else ():
-                data = FindingRecorded(finding=finding, steps=(plan.id,))
-                await self._journal.write(EventType.FINDING_RECORDED, finding.key, "for", plan.id, data=data)
+                await self._record_for(plan.id, finding)
         found = self._found_for(plan)
         took = self._clock.monotonic() - started
         await self._finish(plan, [finding.status for finding in found], step_sentence(found), duration_s=took)

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from bot.adapters.redis.store import connect
 from bot.model.diagnosis import Verdict
 from bot.model.finding import Status
 from bot.model.investigation import Investigation, Ref, State
-from bot.model.playbook import Selects
+from bot.model.playbook import Selects, Step
 from bot.playbook import Library
 from bot.ports import Lease
 from tests.engine.desk import (
@@ -263,6 +264,28 @@ async def test_what_a_dead_owner_had_found_stands_when_its_step_is_repeated(desk
     assert state.diagnosis.causes[0].id == "down"
 
 
+async def test_a_successors_step_that_shares_what_the_predecessor_saw_shows_it(desk: Desk) -> None:
+    """The log has the finding already, for the ladder's step; the playbook's step must not be left without."""
+    never = asyncio.Event()
+    again = Step(id="again", title="It still accepts connections", probe="tcp-connect")
+    sharing = REFUSED.model_copy(update={"steps": (*REFUSED.steps, again)})
+    desk.library = replace(LIBRARY, playbooks={**LIBRARY.playbooks, sharing.id: sharing})
+    desk.vantage = ScriptedVantage({**REFUSES, "apiserver-health": after(never, REFUSES["apiserver-health"])})
+    dying = DyingStore(desk.store)
+    async with desk.replica("replica-1", store=dying) as first:
+        opening = await first.intake.start(request())
+        await desk.reached(opening.ref, first_step_done)
+        dying.die()
+        await first.stop()
+    desk.vantage = ScriptedVantage(REFUSES)
+    async with desk.replica("replica-2"):
+        state = await desk.reached(opening.ref, concluded)
+    step = state.step("again")
+    assert step is not None
+    assert step.status is Status.PROBLEM
+    assert [finding.outcome for finding in step.findings] == ["connection-refused"]
+
+
 async def test_an_overtaken_owner_stops_without_a_word(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     gate = asyncio.Event()
     desk.vantage = slow = blocked(gate)
@@ -384,7 +407,9 @@ async def test_a_store_that_is_away_for_a_moment_is_waited_for(server: RedisServ
     assert desk.vantage.runs["tcp-connect"] == 1
     events = await desk.events(opening.ref)
     assert len({event.id for event in events}) == len(events)
-    assert {entry["log_level"] for entry in logged} == {"warning"}
+    # Nobody needs more than to be told that it is away, and that it is back.
+    assert {entry["event"] for entry in logged} <= {"store-unavailable", "store-back"}
+    assert logged
     await store.close()
 
 
