@@ -75,7 +75,7 @@ def find(files: Sequence[Path], context: str | None) -> list[Found]:
     Raises ConfigError when no file can be read, and UsageError for a context that is in none.
     """
     present = [path for path in files if len(files) == 1 or path.exists()]
-    named = {name: path for path in reversed(present) for name in contexts(path)[0]}
+    named = {name: path for path in reversed(present) for name in contexts(path)[0] if _can_be_said(name)}
     current = next((chosen for path in present if (chosen := contexts(path)[1])), None)
     if context is not None and context not in named:
         raise UsageError(
@@ -115,6 +115,11 @@ def _entries(found: Sequence[Found]) -> Iterator[str]:
         asks = f"  # {one.server}" if one.server else ""
         kubeconfig, context = _quoted(str(one.file)), _quoted(one.context)
         yield f"  {one.name}:{asks}\n    kubeconfig: {kubeconfig}\n    context: {context}\n" + ("" if place else _FIRST)
+
+
+def _can_be_said(context: str) -> bool:
+    """Space around a text is no part of it in our file, and control characters are refused there."""
+    return bool(context) and context.isprintable() and context == context.strip()
 
 
 def _quoted(value: str) -> str:

@@ -45,6 +45,7 @@ def test_nothing_has_to_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {
         "APIDOWN_REDIS_URL": "redis://redis:6379/0",
+        "APIDOWN_REDIS_PASSWORD": "store-password",
         "APIDOWN_SLACK_BOT_TOKEN": "xoxb-bot",
         "APIDOWN_SLACK_APP_TOKEN": "xapp-app",
         "APIDOWN_SLACK_BASE_URL": "http://localhost:1/api",
@@ -54,6 +55,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "APIDOWN_LOG_FORMAT": "Text",
         "APIDOWN_HEALTH_HOST": "127.0.0.1",
         "APIDOWN_HEALTH_PORT": "0",
+        "APIDOWN_WEBHOOK_TOKEN": "0123456789abcdef",
         "APIDOWN_REPLICA": "one",
         "APIDOWN_KUBECONFIG": "/a::~/b",
         "KUBERNETES_SERVICE_HOST": "10.0.0.1",
@@ -143,3 +145,26 @@ def test_programs_we_start_do_not_inherit_our_secrets(monkeypatch: pytest.Monkey
     assert inherited["AWS_PROFILE"] == "prod"
     assert "PATH" in inherited
     assert not any("opensesame" in value for value in inherited.values())
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("redis://redis:6379/0", "redis://:a%40b%2Fc%20d@redis:6379/0"),
+        ("rediss://ann@redis:6379/0?ssl_cert_reqs=none", "rediss://ann:a%40b%2Fc%20d@redis:6379/0?ssl_cert_reqs=none"),
+        ("redis://:other@redis:6379/0", "redis://:other@redis:6379/0"),
+        ("redis+sentinel://one:26379,two:26379/main", "redis+sentinel://:a%40b%2Fc%20d@one:26379,two:26379/main"),
+    ],
+)
+def test_the_stores_password_goes_into_its_url_and_is_a_secret(monkeypatch: pytest.MonkeyPatch, url: str, whole: str) -> None:
+    environment(monkeypatch, APIDOWN_REDIS_URL=url, APIDOWN_REDIS_PASSWORD="a@b/c d")
+    settings = Settings.read()
+    assert settings.store_url == whole
+    assert "a@b/c d" in settings.secrets()
+    assert "a@b/c d" not in repr(settings)
+    assert "APIDOWN_REDIS_PASSWORD" not in settings.child_environment()
+
+
+def test_without_a_url_the_store_is_the_embedded_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(monkeypatch, APIDOWN_REDIS_PASSWORD="a@b/c d")
+    assert Settings.read().store_url is None
