@@ -37,6 +37,8 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 _MOST_ASKED = 5
 """Nodes that are asked for the map of the cluster at once, besides those of the URL."""
 _MOST_REDIRECTIONS = 4
+_SURE_S = 1.0
+"""How long what the Sentinels said is believed."""
 
 
 class UnknownService(RedisConnectionError):
@@ -112,7 +114,8 @@ class ServerLink:
 
 
 class SentinelLink:
-    """The primary has all keys. Who that is, is asked anew after anything that went wrong."""
+    """The primary has all keys. Who that is, is asked anew after anything that went wrong, and every second: in a planned
+    failover the former primary takes writes for ten seconds more, and all of them are lost."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -120,7 +123,7 @@ class SentinelLink:
         self._sentinels = [Node(asking, host) for host in access.url.hosts]
         self._primary: Node | None = None
         self._former: list[Node] = []
-        self._in_doubt = True
+        self._sure_until = 0.0
         self._finding = asyncio.Lock()
 
     async def run(self, key: str, command: Command) -> Any:
@@ -152,19 +155,20 @@ class SentinelLink:
         except BaseException as error:
             # A call that was cancelled may have been one that nobody answered: a server that hangs looks like that.
             if not isinstance(error, ResponseError) or is_passing(error):
-                self._in_doubt = True
+                self._sure_until = 0.0
             raise
 
     async def _find(self) -> Node:
+        now = asyncio.get_running_loop().time
         async with self._finding:
-            if self._primary is not None and not self._in_doubt:
+            if self._primary is not None and now() < self._sure_until:
                 return self._primary
             host = await self._primary_host()
             if self._primary is None or self._primary.host != host:
                 if self._primary is not None:
                     self._former.append(self._primary)  # somebody may still wait on it
                 self._primary = Node(self._access, host)
-            self._in_doubt = False
+            self._sure_until = now() + _SURE_S
             return self._primary
 
     async def _primary_host(self) -> Host:
@@ -179,8 +183,10 @@ class SentinelLink:
                 role = await _bounded(self._primary.run(("ROLE",)), self._access)
             else:
                 looking = Node(self._access, host)
-                role = await _bounded(looking.run(("ROLE",)), self._access)
-                await looking.close()
+                try:
+                    role = await _bounded(looking.run(("ROLE",)), self._access)
+                finally:
+                    await looking.close()
             if isinstance(role, RedisAuthenticationError | ResponseError):
                 raise role
             if isinstance(role, list | tuple) and role[0] == "master":

@@ -1,0 +1,183 @@
+"""Getting into a store: TLS with and without client certificates, and users with rights."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from bot.adapters.redis import failures, scripts
+from bot.adapters.redis.store import connect
+from bot.errors import Unavailable
+from bot.model.events import EventType
+from bot.store_url import StoreUrl
+from tests.adapters.test_redis_store import REF, event, following, joined, opened
+from tests.fakes.redis_server import RedisServer, find_redis, tls_server
+from tests.pki import Authority, Issued
+from tests.require import missing
+
+
+def redis_binary() -> str:
+    return find_redis() or missing("redis", "there is no redis-server on PATH")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secured:
+    """A server with TLS that wants client certificates, and files of every kind."""
+
+    port: int
+    folder: Path
+
+    def url(self, *, ca: str = "ca", client: str | None = "client", host: str = "127.0.0.1", more: str = "") -> str:
+        files = {"ssl_ca_certs": f"{ca}.pem"}
+        files |= {"ssl_certfile": f"{client}.pem", "ssl_keyfile": f"{client}.key"} if client else {}
+        options = "&".join(f"{name}={self.folder / file}" for name, file in files.items())
+        return f"rediss://{host}:{self.port}/0?{options}{more}"
+
+
+def _write(folder: Path, name: str, issued: Issued) -> None:
+    (folder / f"{name}.pem").write_text(issued.pem)
+    (folder / f"{name}.key").write_text(issued.key_pem)
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Generator[Secured]:
+    folder = tmp_path_factory.mktemp("tls")
+    authority, stranger = Authority(common_name="store-ca"), Authority(common_name="another-ca")
+    (folder / "ca.pem").write_text(authority.pem)
+    (folder / "strange-ca.pem").write_text(stranger.pem)
+    _write(folder, "server", authority.issue("127.0.0.1", common_name="store"))
+    _write(folder, "client", authority.issue(common_name="apidown"))
+    _write(folder, "stranger", stranger.issue(common_name="apidown"))
+    (folder / "data").mkdir()
+    with tls_server(
+        folder / "data",
+        binary=redis_binary(),
+        ca=folder / "ca.pem",
+        certificate=folder / "server.pem",
+        key=folder / "server.key",
+        clients=True,
+    ) as port:
+        yield Secured(port=port, folder=folder)
+
+
+async def refusal(url: str) -> Unavailable:
+    store = connect(url, patience_s=5.0)
+    try:
+        with pytest.raises(Unavailable) as caught:
+            await store.ping()
+    finally:
+        await store.close()
+    return caught.value
+
+
+async def test_a_store_behind_tls_with_client_certificates_is_used(secured: Secured) -> None:
+    store = connect(secured.url())
+    await opened(store)
+    lease = await store.acquire(REF, "a")
+    assert lease is not None
+    async with asyncio.timeout(20), following(store) as entries:
+        assert (await anext(entries)).event.type == EventType.OPENED
+        await store.append(REF, [event(EventType.CONCLUDED)], lease=lease)
+        assert (await anext(entries)).event.type == EventType.CONCLUDED
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("how", "what", "todo"),
+    [
+        ({"ca": "strange-ca"}, "is not signed by the CA that was given", "set ssl_ca_certs"),
+        ({"client": "stranger"}, "accept apidown's client certificate", "set ssl_certfile and ssl_keyfile"),
+        ({"client": None}, "asks for a client certificate", "set ssl_certfile and ssl_keyfile"),
+        ({"host": "localhost"}, "is for another name", "a name of its certificate"),
+        ({"ca": "nowhere"}, "nowhere.pem cannot be read: No such file", "correct ssl_ca_certs"),
+    ],
+)
+async def test_what_is_wrong_with_tls_is_said(secured: Secured, how: dict[str, str | None], what: str, todo: str) -> None:
+    error = await refusal(secured.url(**how))  # type: ignore[arg-type]
+    assert what in error.what
+    assert todo in error.next
+    assert error.where.startswith("store ")
+
+
+async def test_a_name_that_differs_can_be_allowed(secured: Secured) -> None:
+    store = connect(secured.url(host="localhost", more="&ssl_check_hostname=no"))
+    await store.ping()
+    await store.close()
+
+
+async def test_tls_to_a_plain_port_is_said(server: RedisServer) -> None:
+    error = await refusal(f"rediss://127.0.0.1:{server.port}/0")
+    assert "a port without TLS is silent like that" in error.what
+
+
+async def _user(server: RedisServer, rule: str, name: str = "apidown") -> str:
+    async with Redis.from_url(server.url) as root:
+        await root.execute_command("ACL", "SETUSER", name, "reset", "on", ">s3cret-enough", *rule.split())
+    return f"redis://{name}:s3cret-enough@127.0.0.1:{server.port}/0"
+
+
+async def test_the_documented_rights_suffice_for_everything(server: RedisServer) -> None:
+    rule = failures.rule(StoreUrl.parse("redis://h"))
+    store = connect(await _user(server, rule))
+    await store.ping()
+    assert await store.policies() == {"noeviction"}
+    await store.open(event(EventType.OPENED), joined("ann"), ref=REF, once=True)
+    await store.open(event(EventType.OPENED), joined("bob"), ref=REF.model_copy(update={"id": "20261120-m2x9"}), once=True)
+    lease = await store.acquire(REF, "a")
+    assert lease is not None
+    await store.append(REF, [event(EventType.CONCLUDED)], lease=lease)
+    assert await store.renew(lease, known="concluded")
+    assert [entry.event.type for entry in await store.read(REF)] == ["opened", "trigger-joined", "concluded"]
+    assert await store.open_ref("prod") == REF
+    assert await store.active() == [REF]
+    async with asyncio.timeout(20), following(store) as entries:
+        assert (await anext(entries)).event.type == EventType.OPENED
+    await store.append(REF, [event(EventType.CLOSED)], lease=lease)
+    await store.append(REF, [event(EventType.REOPENED)], lease=lease)
+    await store.append(REF, [event(EventType.CLOSED, "closed/2")], lease=lease)
+    await store.settle(lease)
+    async with Redis.from_url(server.url) as root:
+        await root.zadd("apidown:clusters", {"long-ago": 1})
+        assert await store.active() == []
+        assert await root.zscore("apidown:clusters", "long-ago") is None
+        assert await root.execute_command("ACL", "LOG") == []
+    await store.close()
+
+
+async def test_each_documented_right_is_needed(server: RedisServer) -> None:
+    """Nothing in the rule is there for nothing: every command in it is sent, or called by a script."""
+    sent = {"ping", "eval", "evalsha", "client|setname", "xread", "get", "smembers", "time", "zrange", "info"}
+    text = "".join(value for name, value in vars(scripts).items() if name.isupper() and isinstance(value, str)).lower()
+    for right in failures.RIGHTS.split():
+        name = right.removeprefix("+")
+        assert name in sent or f"redis.call('{name}'" in text, name
+
+
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        ("~other:* +@all", "may not use the keys apidown:*"),
+        ("~apidown:* +ping +eval +evalsha +client|setname +time", "may not use a command that apidown's scripts need"),
+        ("~apidown:* +client|setname +ping", "may not use the command EVALSHA"),
+        ("~apidown:* +ping", "may not use the command CLIENT|SETNAME"),
+    ],
+)
+async def test_rights_that_are_missing_are_named_with_the_rule_that_suffices(server: RedisServer, rule: str, what: str) -> None:
+    store = connect(await _user(server, rule))
+    with pytest.raises(Unavailable) as caught:
+        await opened(store)
+    assert what in caught.value.what
+    assert caught.value.next.startswith("run: ACL SETUSER apidown ~apidown:* +ping +eval")
+    assert "s3cret-enough" not in str(caught.value)
+    await store.close()
+
+
+async def test_a_user_that_is_not_there_is_said(server: RedisServer) -> None:
+    error = await refusal(f"redis://nobody:some-password@127.0.0.1:{server.port}/0")
+    assert "refuses the user name or password" in error.what
+    assert "some-password" not in str(error)
