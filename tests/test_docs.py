@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -21,12 +22,14 @@ import commands
 from bot import cli
 from bot.adapters.redis.store import connect
 from bot.adapters.valkey import embedded
+from bot.app import build_registry
 from bot.clock import SystemClock
 from bot.config import Config
 from bot.config_form import ClusterForm, ConfigForm
 from bot.diagnosis import rank
 from bot.engine.journal import make_event
 from bot.ids import digest
+from bot.model.alert import DEFAULT_RULES
 from bot.model.diagnosis import Confidence, CorrelationResult
 from bot.model.events import DELIVERY, INTAKE, Event, EventType
 from bot.model.finding import Status, worst
@@ -53,6 +56,7 @@ from bot.registry import Command, scan
 from bot.render.phrases import STATUS_MARKS
 from bot.render.thread_root import STATUS_EMOJI
 from bot.settings import Settings
+from bot.triggers.alertmanager import alertmanager
 from commands.apidown import OPTIONS, VERBS
 from tests.write_docs import DOCS, ITEMS, PART, PARTS, ROOT, carriers, documents, filled, key_texts, library, walk_commands
 
@@ -224,6 +228,32 @@ def test_the_example_of_the_configuration_loads_and_has_every_key(tmp_path: Path
     raw = yaml.safe_load(example[1])
     assert set(raw) == set(ConfigForm.model_fields)
     assert {key for cluster in raw["clusters"].values() for key in cluster} == set(ClusterForm.model_fields)
+
+
+def test_the_receiver_in_the_documents_routes_every_alert_to_us_and_its_example_is_heard(tmp_path: Path) -> None:
+    text = (DOCS / "alerts.md").read_text()
+    example = re.search(r"```yaml\n(.*?)```", text, re.S)
+    assert example
+    receiver = yaml.safe_load(example[1])
+    (route,), (own,) = receiver["route"]["routes"], receiver["receivers"]
+    routed = re.fullmatch(r'alertname=~"(.*)"', route["matchers"][0])
+    assert routed
+    assert all(re.fullmatch(routed[1], rule.name) for rule in DEFAULT_RULES)
+    assert route["receiver"] == own["name"]
+    (webhook,) = own["webhook_configs"]
+    assert urlsplit(webhook["url"]).path == "/webhooks/" + next(iter(build_registry(intake=True).webhooks))
+    path = tmp_path / "clusters.yaml"
+    path.write_text("clusters: {prod: {server: api, channels: C0123ABCD}}")
+    posted = re.search(r"-d '(\{.*?\})'\n", text, re.S)
+    assert posted
+    body = re.sub(r"'\$\(.*?\)'", "2026-11-20T14:03:22Z", posted[1])
+    assert alertmanager.read(body.encode(), Config.load(path), SystemClock().now()).requests
+
+
+def test_every_answer_of_a_webhook_is_documented() -> None:
+    source = (ROOT / "bot" / "web" / "webhooks.py").read_text()
+    given = {*re.findall(r"_Refused\((\d{3})", source), *re.findall(r"status=(\d{3})", source)}
+    assert set(rows((DOCS / "alerts.md").read_text(), "status")) == given
 
 
 def test_scopes_marks_and_buttons_of_slack_are_documented() -> None:

@@ -11,6 +11,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from bot.diagnosis import rank
 from bot.diagnosis.triage_rules import CONTROL_RULES, RULES
 from bot.engine import investigate, recovery, rounds
 from bot.ids import digest
+from bot.model.alert import DEFAULT_RULES
 from bot.model.change import CHANGE_KINDS
 from bot.model.diagnosis import Layer
 from bot.model.investigation import Ref
@@ -162,6 +164,20 @@ def symptoms() -> str:
     return table(["layer", "symptoms"], [["this vantage point", ", ".join(map(code, CONTROL_RULES))], *rows])
 
 
+def alerts() -> str:
+    rows = []
+    for rule in DEFAULT_RULES:
+        labels = ", ".join(f"`{name}: {value}`" for name, value in rule.labels.items())
+        times = ["warns ahead", "no onset"] if rule.ahead else [_minutes(rule.pending), _minutes(rule.lag)]
+        rows.append([code(rule.name), labels, *times])
+    return table(["alert", "with the label", "`for`", "slack"], rows)
+
+
+def _minutes(length: timedelta | None) -> str:
+    assert length is not None
+    return f"{length.total_seconds() / 60:g} min"
+
+
 def scenarios() -> str:
     rows = [[code(one.name), one.title, code(one.cause)] for one in SCENARIOS.values()]
     return table(["scenario", "the fault", "the cause that is named first"], rows)
@@ -253,6 +269,7 @@ def times() -> str:
         "lease": (redis_store.LEASE_S, "an owner that stops renewing is succeeded after this time"),
         "renewal": (recovery.RENEW_EVERY_S, "how often an owner renews its lease"),
         "scan": (recovery.SCAN_EVERY_S, "how often a replica looks for investigations that nobody owns"),
+        "heard": (redis_store.HEARD_S, "how long after its last repetition an alert is not heard again (2 days)"),
         "keep": (redis_store.KEEP_S, "how long a closed log stays (30 days)"),
     }
     return table(
@@ -276,6 +293,7 @@ def values() -> str:
 
 
 PARTS: Mapping[str, Callable[[], str]] = {
+    "alerts": alerts,
     "boundary": boundary,
     "causes": causes,
     "change-kinds": change_kinds,
