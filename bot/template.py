@@ -22,6 +22,7 @@ PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
 """What ``fill`` knows, and what each stands for."""
 
 _BRACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_CONTEXT_FLAG = re.compile(r" --context[ =]\{context\}")
 _COMMAND_SAFE = re.compile(r"[A-Za-z0-9._:/@%+=,\[\]-]+", re.ASCII)
 
 
@@ -32,7 +33,9 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
 def fill_command(text: str, values: Mapping[str, str]) -> str:
     """As ``fill``, for commands that people copy into a shell: a value with a character that a shell may interpret is not
-    filled in, since host names come from pasted text as well."""
+    filled in, since host names come from pasted text as well. Without a kubeconfig there is no context, and no flag for it."""
+    if not values.get("context"):
+        text = _CONTEXT_FLAG.sub("", text)
     return fill(text, {name: value for name, value in values.items() if _COMMAND_SAFE.fullmatch(value)})
 
 

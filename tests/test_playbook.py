@@ -250,6 +250,13 @@ def test_a_command_is_never_filled_with_what_a_shell_interprets(host: str) -> No
     assert fill_command("curl https://{host}:{port}/", {"host": host, "port": "6443"}) == "curl https://<host>:6443/"
 
 
+def test_a_command_names_a_context_only_where_one_is_known() -> None:
+    text = "kubectl --context {context} get --raw /version; kubectl config view --context {context}"
+    assert fill_command(text, {"context": ""}) == "kubectl get --raw /version; kubectl config view"
+    assert fill_command(text, {"context": "a"}) == "kubectl --context a get --raw /version; kubectl config view --context a"
+    assert fill_command("kubectl --context {context}", {"context": "$(id)"}) == "kubectl --context <context>"
+
+
 def test_every_placeholder_may_be_used(tmp_path: Path) -> None:
     text = PLAYBOOK.format(id="a").replace("crictl ps", '"' + " ".join(f"{{{name}}}" for name in PLACEHOLDERS) + '"')
     load_library(folder_with(tmp_path, playbooks={"a": text}), REGISTRY)

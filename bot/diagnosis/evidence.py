@@ -153,7 +153,7 @@ def _why(line: EvidenceLine, findings: Sequence[Finding], place: str | None) -> 
     if looked:
         return None
     where = f" from {place}" if place else ""
-    return f"Not looked at{where}: {_lower(line.says).rstrip('.')} ({line.probe})"
+    return f"Not looked at{where}: whether {_lower(line.says).rstrip('.')} ({line.probe})"
 
 
 def _why_of_change(line: EvidenceLine, correlations: Sequence[Correlation]) -> str | None:
@@ -163,4 +163,5 @@ def _why_of_change(line: EvidenceLine, correlations: Sequence[Correlation]) -> s
 
 
 def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:].rstrip(".")
+    """As the middle of a sentence; ``TCP`` and ``DNS`` stay as they are."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2].isspace() else text

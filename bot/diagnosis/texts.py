@@ -18,8 +18,8 @@ def values_of(cluster: Cluster, *, address: str | None = None) -> dict[str, str]
         "server": target.url,
         "address": address or target.host,
         "server_name": target.server_name,
-        "cluster": cluster.name,
-        "context": cluster.kubeconfig_context or cluster.name,
+        "cluster": cluster.called,
+        "context": cluster.kubeconfig_context or "",
         "namespace": "kube-system",
     }
 

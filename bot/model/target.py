@@ -100,3 +100,8 @@ class Cluster(Value):
     provider: str | None = None
     prometheus_url: str | None = None
     kubeconfig_context: str | None = None
+
+    @property
+    def called(self) -> str:
+        """What people call it: its name, or, since that of a bare URL is made up, the URL's host and port."""
+        return self.name if self.configured else str(Endpoint(host=self.target.host, port=self.target.port))

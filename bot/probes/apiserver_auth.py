@@ -36,7 +36,9 @@ def apiserver_auth(ctx: ProbeContext, params: Params) -> AsyncGenerator[Finding,
 
 async def _look(ctx: ProbeContext, place: Endpoint, path: str) -> Finding:
     if ctx.credentials is None or not ctx.cluster.configured:
-        todo = f"Configure credentials for cluster {ctx.cluster.name}; they are never sent to a bare URL."
+        todo = f"Configure credentials for cluster {ctx.cluster.name}."
+        if not ctx.cluster.configured:
+            todo = "Add this server to your configuration, or use --kubeconfig; a bare URL gets no credentials."
         says = "No credentials are configured, so none are tried."
         return ctx.finding(str(place), Status.NOT_CHECKED, "no-credentials", says, todo=todo)
     below = await peer(ctx, place)

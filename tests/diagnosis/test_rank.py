@@ -141,7 +141,7 @@ def test_a_line_that_was_not_checked_is_named_and_counts_for_nothing():
     lines = (STRONG, change("pod-restart"), line("x").model_copy(update={"probe": "apiserver-pods", "says": "Pods crash."}))
     said = rank(cause("a", *lines), findings=REFUSED, correlations=(unsure,))
     assert said.causes[0].score == 3.0
-    assert said.causes[0].unchecked == ("Record pods.", "Not looked at: pods crash (apiserver-pods)")
+    assert said.causes[0].unchecked == ("Record pods.", "Not looked at: whether pods crash (apiserver-pods)")
 
 
 def test_a_layer_that_was_not_reached_is_explained_and_not_missing():
