@@ -22,6 +22,8 @@ COPY --from=build /opt/apidown /opt/apidown
 ENV PATH=/opt/apidown/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    # Whoever it runs as: a library looks for a home when it is loaded.
+    HOME=/var/lib/apidown \
     APIDOWN_STATE_DIR=/var/lib/apidown
 RUN useradd --system --uid 10001 --home-dir /var/lib/apidown --create-home apidown
 USER 10001:10001

@@ -48,6 +48,7 @@ def test_all_that_is_copied_reaches_the_builder_and_nothing_else_does() -> None:
 
 def test_its_variables_are_settings() -> None:
     names = set(re.findall(r"(APIDOWN_\w+)", FINAL))
+    assert "HOME=/var/lib/apidown" in FINAL, "a user that the image does not know has no home"
     assert names <= set(Settings.variables())
 
 

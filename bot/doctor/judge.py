@@ -117,7 +117,8 @@ def writes(cluster: str, about: Json | None) -> Line:
             " see docs/install.md."
         )
     else:
-        said += f" It asks as {about.get('subject') or about.get('kind')}."
+        who = about.get("subject")
+        said += f" It asks as {who}." if who else " Its credentials do not say who it is."
     return Line(check="may write", subject=cluster, status=Status.OK, sentence=said)
 
 

@@ -81,4 +81,5 @@ def _summary(lines: Sequence[Line]) -> str:
     if all_is_well(lines):
         return f"All is well: {len(lines)} checks."
     count = sum(line.status not in _GOOD for line in lines)
-    return f"{count} of {len(lines)} checks ask for something: do what stands behind Next, then run the doctor again."
+    asks = "asks" if count == 1 else "ask"
+    return f"{count} of {len(lines)} checks {asks} for something: do what stands behind Next, then run the doctor again."

@@ -95,6 +95,7 @@ def test_refused_reads_say_what_to_allow_and_unasked_ones_say_nothing() -> None:
 def test_an_administrators_identity_is_said_to_be_one() -> None:
     assert "system:masters" in judge.writes("prod", {"subject": "CN=kubernetes-admin,O=system:masters"}).sentence
     assert "asks as CN=apidown" in judge.writes("prod", {"subject": "CN=apidown"}).sentence
+    assert "do not say who" in judge.writes("prod", {"kind": "token"}).sentence
     assert "no credentials" in judge.writes("prod", None).sentence
 
 
@@ -109,7 +110,7 @@ def test_every_line_shows_mark_word_and_remedy() -> None:
     assert "✓ ok" in said
     assert "✗ problem" in said
     assert "Next: kubectl apply -f 'a file'" in said
-    assert said.splitlines()[-1].startswith("1 of 2 checks ask for something")
+    assert said.splitlines()[-1].startswith("1 of 2 checks asks for something")
     assert as_json([line(Status.OK)])["ok"] is True
 
 
