@@ -23,7 +23,7 @@ def python() -> Line:
     try:
         own = version("apidown")
     except PackageNotFoundError:
-        own = "from its source folder"
+        own = "(not installed, from its source folder)"
     said = f"apidown {own} runs on Python {platform.python_version()}."
     return Line(check="Python", status=Status.OK, sentence=said)
 

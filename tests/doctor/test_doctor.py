@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Any
 import pytest
 
 from bot.demo.scenarios import SCENARIOS, rehearse
-from bot.doctor.lines import Line, all_is_well
+from bot.doctor.lines import Line, all_is_well, as_text
 from bot.doctor.run import examine
 from bot.model.finding import Status
+from bot.render.terminal import no_paint
 from tests.fakes.redis_server import find_redis, redis_server
 from tests.fakes.slack import FakeSlack
 from tests.require import missing
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 @pytest.fixture(autouse=True)
@@ -194,3 +198,35 @@ async def test_what_is_not_over_in_time_is_said_to_be_so(tmp_path: Path, monkeyp
         found = by_title(await examine(None, bound_s=0.5))
     assert found["one: time"].status is Status.NOT_CHECKED
     assert found["one: TCP"].status is Status.OK
+
+
+async def test_the_output_in_the_documents_is_what_it_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slack: FakeSlack
+) -> None:
+    """The example: all is well, but the bot was not invited."""
+    async with rehearse(SCENARIOS["healthy"]) as rehearsal:
+        (tmp_path / "kubeconfig").write_text(rehearsal.kubeconfig)
+        clusters = {"prod": {"kubeconfig": "kubeconfig", "channels": [slack.elsewhere]}}
+        configuration(tmp_path, monkeypatch, clusters=clusters)
+        printed = as_text(await examine(None), paint=no_paint)
+    shown = re.search(r"```text\n(  . ok .*?)```", (DOCS / "install.md").read_text(), re.S)
+    assert shown, printed
+    assert _plain(shown[1]) == _plain(printed), printed
+
+
+def _plain(text: str) -> set[str]:
+    """The lines without what differs from machine to machine: places, versions, names, wrapping, and what only the real Slack
+    and a real API server say."""
+    text = re.sub(r"\n {6,}", " ", text.strip())
+    for pattern, word in (
+        (r"(?<= )/\S+", "PATH"),
+        (r"apidown \(.*\) runs", "apidown 0 runs"),
+        (r"\bC0[0-9A-Z]+", "CHANNEL"),
+        (r"\d+\.\d+\.\d+\.\d+(:\d+)?", "PLACE"),
+        (r"(Slack knows it as \w+ in) .*", r"\1 TEAM"),
+        (r"(Slack socket +).* can be reached.*", r"\1PLACE"),
+        (r"(accepts|does not reject) the credentials.*", "takes the credentials"),
+        (r"[\d.]+", "0"),
+    ):
+        text = re.sub(pattern, word, text)
+    return {" ".join(line.split()) for line in text.splitlines() if line.strip()}
