@@ -14,7 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 T = TypeVar("T")
+Full = Annotated[bool, typer.Option("--full", help="Print every step, every diagnosis line, and how to check what was not, too.")]
 Folder = Annotated[Path | None, typer.Option(help="A folder of your own playbooks, on top of the installed ones.")]
 WRONG, DEFECT, INTERRUPTED, PIPE_CLOSED, TERMINATED = 3, 70, 130, 141, 143
 """Statuses that are no verdict: as shells and sysexits number them, where they do."""
@@ -56,6 +57,14 @@ class Output(StrEnum):
     TEXT = "text"
     JSON = "json"
     MARKDOWN = "markdown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """How the result is shown."""
+
+    output: Output
+    full: bool
 
 
 class Listing(StrEnum):
@@ -127,6 +136,7 @@ def investigate(
     playbook: Annotated[str | None, typer.Option(help="The playbook to follow, if not the one that the symptom selects.")] = None,
     since: Annotated[str | None, typer.Option(help="Since when it fails: 30m, 14:05 or 2026-11-20T14:05Z.")] = None,
     output: Annotated[Output, typer.Option(help="How the result is printed.")] = Output.TEXT,
+    full: Full = False,
 ) -> None:
     """Investigate now, without Slack: one thread in this terminal.
 
@@ -148,7 +158,7 @@ def investigate(
     if playbook is not None:
         core.library.playbook_named(playbook)
     _log_to_stderr(settings)
-    _finish(core, access, output, text=" ".join(what or ()), playbook=playbook, since=began)
+    _finish(core, access, View(output=output, full=full), text=" ".join(what or ()), playbook=playbook, since=began)
 
 
 @app.command()
@@ -156,6 +166,7 @@ def demo(
     scenario: Annotated[str, typer.Argument(help="Which fault to rehearse; `apidown demo list` names them.")] = "refused",
     *,
     output: Annotated[Output, typer.Option(help="How the result is printed.")] = Output.TEXT,
+    full: Full = False,
 ) -> None:
     """Rehearse an outage: a loopback API server with one fault, through the same engine, the thread live in this terminal."""
     from bot.demo.scenarios import SCENARIOS, scenario_named
@@ -167,10 +178,10 @@ def demo(
     chosen = scenario_named(scenario)
     settings = _settings()
     _log_to_stderr(settings)
-    _run(_rehearse(chosen, output, settings))
+    _run(_rehearse(chosen, View(output=output, full=full), settings))
 
 
-async def _rehearse(scenario: Scenario, output: Output, settings: Settings) -> None:
+async def _rehearse(scenario: Scenario, view: View, settings: Settings) -> None:
     import tempfile
 
     from bot.adapters.kubeconfig.access import from_kubeconfig
@@ -186,36 +197,34 @@ async def _rehearse(scenario: Scenario, output: Output, settings: Settings) -> N
             access = from_kubeconfig(kubeconfig, None, settings)
             control = Endpoint(host="127.0.0.1", port=rehearsal.control_port)
             access = replace(access, cluster=access.cluster.model_copy(update={"controls": (control,)}))
-            if output is Output.TEXT:
+            if view.output is Output.TEXT:
                 print(f"Rehearsal {scenario.name}: {scenario.title}.\n")
-            state = await _investigate(core, access, output, text="", playbook=None, since=None)
+            state = await _investigate(core, access, view, text="", playbook=None, since=None)
     named = state.diagnosis.causes[0].id if state.diagnosis and state.diagnosis.causes else "nothing"
-    if output is Output.TEXT:
+    if view.output is Output.TEXT:
         right = "as it should" if named == scenario.cause else f"it should have been {scenario.cause}"
         print(f"\nThe rehearsed fault: {scenario.title}. The verdict names {named} first, {right}.")
     if named != scenario.cause:
         raise typer.Exit(1)
 
 
-def _finish(
-    core: Core, access: ClusterAccess, output: Output, *, text: str, playbook: str | None, since: datetime | None
-) -> None:
+def _finish(core: Core, access: ClusterAccess, view: View, *, text: str, playbook: str | None, since: datetime | None) -> None:
     from bot.model.diagnosis import Verdict
 
-    state = _run(_investigate(core, access, output, text=text, playbook=playbook, since=since))
+    state = _run(_investigate(core, access, view, text=text, playbook=playbook, since=since))
     verdict = state.diagnosis.verdict if state.diagnosis else Verdict.INCONCLUSIVE
     raise typer.Exit({Verdict.HEALTHY: 0, Verdict.CAUSE: 1, Verdict.INCONCLUSIVE: 2}[verdict])
 
 
 async def _investigate(
-    core: Core, access: ClusterAccess, output: Output, *, text: str, playbook: str | None, since: datetime | None
+    core: Core, access: ClusterAccess, view: View, *, text: str, playbook: str | None, since: datetime | None
 ) -> Investigation:
     """Runs it and prints it."""
     from bot.app import investigate_once
     from bot.model.events import Trigger
     from bot.render import report, terminal
 
-    live = output is Output.TEXT
+    live = view.output is Output.TEXT
 
     def show(event: Event, state: Investigation) -> None:
         for line in terminal.lines_for(event, state, paint=paint) if live else ():
@@ -224,12 +233,12 @@ async def _investigate(
     paint = _paint()
     trigger = Trigger(kind="command-line", who=_somebody(), text=text)
     state = await investigate_once(core, access, trigger=trigger, on_event=show, playbook=playbook, since=since)
-    if output is Output.JSON:
+    if view.output is Output.JSON:
         print(json.dumps(report.as_json(state), indent=2, ensure_ascii=False))
-    elif output is Output.MARKDOWN:
+    elif view.output is Output.MARKDOWN:
         print(report.as_markdown(state, core.clock.now()))
     else:
-        print("\n" + terminal.summary(state, core.clock.now(), paint=paint))
+        print("\n" + terminal.summary(state, core.clock.now(), paint=paint, full=view.full))
     return state
 
 

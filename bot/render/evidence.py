@@ -37,7 +37,19 @@ def _entry(key: str, value: Any) -> Iterable[str]:
         rows = [shorten(row, VALUE_LIMIT) for row in clean(value).strip().split("\n")]
         more = [f"  … ({len(rows) - 12} more lines)"] if len(rows) > 12 else []
         return [f"{name}:", *(f"  {row}" for row in rows[:12]), *more]
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        return [f"{name} {place}: {shorten(_fields(item), VALUE_LIMIT)}" for place, item in enumerate(value, start=1)]
     return [f"{name}: {shorten(_flat(value), VALUE_LIMIT)}"]
+
+
+_FIRST = ("subject", "names")
+"""What a certificate is for: the reason that one is looked at, so nothing may cut it off."""
+
+
+def _fields(item: dict[str, Any]) -> str:
+    """An object on one line, what tells it from others first and what says nothing left out."""
+    keys = sorted(item, key=lambda key: _FIRST.index(key) if key in _FIRST else len(_FIRST))
+    return "; ".join(f"{key.replace('_', ' ')} {_flat(item[key])}" for key in keys if _says_something(key, item[key]))
 
 
 def _flat(value: Any) -> str:

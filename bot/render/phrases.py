@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bot.diagnosis.onset import ASKED
 from bot.model.change import Change, Onset
 from bot.model.diagnosis import Confidence, CorrelationResult, Verdict
 from bot.model.finding import Status
@@ -75,7 +76,7 @@ _ONSET_SOURCES = {"stated": "stated by the person who asked", "alert": "the aler
 
 def since(onset: Onset) -> str:
     """When the failures began, with its source: an interval when both ends are known. Asking is not an onset."""
-    if onset.source == "asked":
+    if onset.source == ASKED:
         return f"not known; it was first asked about at {utc(onset.first_bad)}"
     source = _ONSET_SOURCES.get(onset.source, onset.source)
     if onset.last_good is None:

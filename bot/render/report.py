@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
+from bot.diagnosis.onset import ASKED
 from bot.model.base import Json
 from bot.model.diagnosis import Verdict
 from bot.model.finding import Finding, Status
 from bot.model.investigation import Investigation
+from bot.render import phrases, story
 from bot.render import report_form as form
-from bot.render import story
-from bot.render.clean import clean
+from bot.render.clean import clean, one_line
 from bot.render.story import Line
-from bot.render.terminal import summary
+from bot.render.terminal import sections
 
 
 def as_json(investigation: Investigation) -> Json:
@@ -27,13 +29,26 @@ def as_json_schema() -> Json:
 
 
 def as_markdown(investigation: Investigation, now: datetime) -> str:
-    """A document for an incident's record: a heading, and the terminal's transcript in a fence that nothing in it closes."""
-    text = summary(investigation, now)
-    fence = "`" * max(3, _longest_run("`", text) + 1)
+    """A document for an incident's record: what the terminal shows in full, each part under a heading and in a fence that
+    nothing in it closes."""
     diagnosis = investigation.diagnosis
-    verdict = diagnosis.verdict.value if diagnosis else "no verdict"
-    head = f"# API server investigation {investigation.ref.id}\n\nVerdict: **{verdict}**\n\n"
-    return f"{head}{fence}text\n{text}{fence}\n"
+    word = phrases.VERDICT_WORDS[diagnosis.verdict] if diagnosis else "No verdict"
+    said = f"{word}: {story.headline(diagnosis)}" if diagnosis else f"{word}; this is not an all-clear."
+    rows = [f"# API server investigation {investigation.ref.id}", f"**{_escaped(said)}**"]
+    for place, (title, body) in enumerate(sections(investigation, now)):
+        heading = title or ("Investigation" if place == 0 else "Verdict")
+        rows += [f"## {heading}", _fenced("\n".join(body))]
+    return "\n\n".join(rows) + "\n"
+
+
+def _fenced(text: str) -> str:
+    fence = "`" * max(3, _longest_run("`", text) + 1)
+    return f"{fence}text\n{text.strip(chr(10))}\n{fence}"
+
+
+def _escaped(text: str) -> str:
+    """One line in which nothing is Markdown or HTML."""
+    return re.sub(r"([\\`*_\[\]<>#|~!&])", r"\\\1", one_line(text))
 
 
 def report(investigation: Investigation) -> form.Report:
@@ -45,6 +60,7 @@ def report(investigation: Investigation) -> form.Report:
         investigation=investigation.ref.id,
         cluster=investigation.ref.cluster,
         server=investigation.server_url,
+        asked_at=investigation.opened_at,
         round=story.round_number(investigation),
         state=story.phase(investigation).value,
         playbooks=_playbooks(investigation),
@@ -53,7 +69,7 @@ def report(investigation: Investigation) -> form.Report:
         final=diagnosis.final if diagnosis else False,
         triage=form.ReportTriage(domain=triage.domain, symptom=triage.symptom, sentence=triage.sentence) if triage else None,
         onset=None
-        if onset is None
+        if onset is None or onset.source == ASKED
         else form.ReportOnset(
             first_bad=onset.first_bad, last_good=onset.last_good, source=onset.source, uncertainty_s=onset.uncertainty_s
         ),

@@ -100,6 +100,7 @@ class Report(Value):
     investigation: str
     cluster: str
     server: str
+    asked_at: Moment = Field(description="when the investigation was asked for")
     round: int
     state: Literal["running", "cancelling", "concluded", "cancelled", "failed", "superseded"]
     playbooks: tuple[str, ...]
@@ -107,7 +108,7 @@ class Report(Value):
     headline: str | None
     final: bool = Field(description="false while slower evidence may still revise the verdict")
     triage: ReportTriage | None
-    onset: ReportOnset | None
+    onset: ReportOnset | None = Field(description="null when it is not known since when it fails")
     steps: tuple[ReportStep, ...]
     correlations: tuple[ReportCorrelation, ...]
     causes: tuple[ReportCause, ...]

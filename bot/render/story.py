@@ -15,7 +15,7 @@ from bot.model.diagnosis import Correlation, CorrelationResult, Diagnosis, Layer
 from bot.model.finding import Finding, Status, worst
 from bot.model.investigation import Investigation, Progress, State, StepState
 from bot.render.clean import one_line
-from bot.render.phrases import confidence, count
+from bot.render.phrases import STATUS_WORDS, confidence, count
 
 MATCHES = frozenset({CorrelationResult.MATCH, CorrelationResult.MATCH_AFTER_WIDENING})
 TROUBLE = frozenset({Status.PROBLEM, Status.ERROR})
@@ -143,12 +143,34 @@ def _ending(step: StepState, *, over: bool) -> Status | None:
 
 
 def progress(investigation: Investigation) -> str:
-    """``4 of 8 steps done, 1 problem``."""
+    """``4 of 8 steps done, 1 problem``; when it is over, what became of each: that a step is done with is not that somebody
+    looked."""
     listed = step_lines(investigation)
+    if is_over(investigation) and listed:
+        words = [FOR_A_PERSON if line.needs_person and line.status is Status.NOT_CHECKED else _ended(line) for line in listed]
+        order = sorted(set(words), key=lambda word: _ENDINGS.index(word))
+        return f"{count(len(listed), 'step')}: {', '.join(_counted(words.count(word), word) for word in order)}"
     done = sum(line.step.progress is Progress.FINISHED for line in listed)
     problems = sum(line.status is Status.PROBLEM for line in listed)
     text = f"{done} of {count(len(listed), 'step')} done"
     return f"{text}, {count(problems, 'problem')}" if problems else text
+
+
+FOR_A_PERSON = "for a person"
+_ENDINGS = [
+    *(STATUS_WORDS[status] for status in (Status.PROBLEM, Status.ERROR, Status.OK, Status.INCONCLUSIVE, Status.NOT_APPLICABLE)),
+    STATUS_WORDS[Status.NOT_CHECKED],
+    FOR_A_PERSON,
+]
+
+
+def _counted(number: int, word: str) -> str:
+    """``2 problems``, ``4 not applicable``."""
+    return count(number, word) if word in (STATUS_WORDS[Status.PROBLEM], STATUS_WORDS[Status.ERROR]) else f"{number} {word}"
+
+
+def _ended(line: Line) -> str:
+    return STATUS_WORDS[line.status or Status.NOT_CHECKED]
 
 
 def addresses(investigation: Investigation) -> list[str]:
@@ -178,6 +200,18 @@ def unchecked(investigation: Investigation) -> list[Unchecked]:
     others = [one_line(text) for text in (diagnosis.not_checked if diagnosis else ())]
     new = [text for text in others if text not in known and not any(title in text for title in named)]
     return items + [Unchecked(label="", why=text) for text in new]
+
+
+def by_hand(item: Unchecked) -> tuple[str, list[str]]:
+    """How a person checks it: what to do, and the commands. What a probe names already is not said again."""
+    found = _ON_NODE.fullmatch(item.todo or "")
+    if found:
+        return f"{found[1]}:", found[2].split("; ")
+    return item.todo or "", [item.run] if item.run else []
+
+
+_ON_NODE = re.compile(r"(On (?:a|each) [^:;]*node): ([^:].*)", re.S)
+"""What probes say when a command on the node would answer."""
 
 
 def _unchecked_of(line: Line) -> Iterable[Unchecked]:
@@ -251,12 +285,27 @@ def separators(causes: Iterable[RankedCause]) -> list[Separator]:
 
 
 def commands(steps: Iterable[str]) -> list[str]:
-    """Next steps ready to paste: what it is for as a comment, the command under it."""
-    rows: list[str] = []
-    for step in steps:
-        say, run, command = step.partition(" Run: ")
-        rows += [f"# {one_line(say)}", command] if run else [f"# {one_line(step)}"]
+    """Next steps ready to paste: what it is for as a comment, the command under it. What changes something comes last, under
+    a heading of its own."""
+    steps = list(steps)
+    remedies = [step for step in steps if _REMEDY.match(step)]
+    rows = [row for step in steps if step not in remedies for row in _pasted(step)]
+    if remedies:
+        rows += [*([""] if rows else []), "# REMEDY: from here on it changes something; be sure of the cause first."]
+        rows += [
+            row for step in remedies for row in _pasted(_REMEDY.sub(lambda found: f"{found[1]}: " if found[1] else "", step))
+        ]
     return rows
+
+
+_REMEDY = re.compile(r"^Remedy(?:,? ([^:]{1,40}))?: ")
+"""How the next steps of causes mark what is no mere look."""
+
+
+def _pasted(step: str) -> list[str]:
+    say, run, command = step.partition(" Run: ")
+    say = one_line(say)
+    return [f"# {say[:1].upper()}{say[1:]}", *([command] if run else [])]
 
 
 def titles(ids: Iterable[str], causes: Iterable[RankedCause]) -> str:
@@ -274,6 +323,20 @@ def first_next(investigation: Investigation) -> list[str]:
     return commands(named[0].next[:2]) if named else []
 
 
+def next_first(investigation: Investigation, steps: int) -> list[str]:
+    """What to do before all else, ready to paste: the one check that breaks a tie, then the first steps of the
+    best-supported cause; all of them where nothing is tied with it."""
+    named = leaders(investigation)
+    checks = separators(named)
+    if len(named) < 2:
+        return what_next(investigation)
+    rows = [f"# Tells them apart: {one_line(checks[0].check)}", *([checks[0].run] if checks[0].run else [])] if checks else []
+    looks = [step for step in named[0].next if not _REMEDY.match(step)][:steps]
+    if looks:
+        rows += [*([""] if rows else []), f"# If it is this: {one_line(named[0].title)}", *commands(looks)]
+    return rows
+
+
 def what_next(investigation: Investigation) -> list[str]:
     """What to do, ready to paste: first the checks that break a tie, then each leading cause's own next steps."""
     named = leaders(investigation)
@@ -281,8 +344,8 @@ def what_next(investigation: Investigation) -> list[str]:
     rows: list[str] = []
     for check in separators(named):
         between = titles(check.between, diagnosis.causes if diagnosis else ())
-        rows += [f"# tells apart: {one_line(between)}", f"# {one_line(check.check)}", *([check.run] if check.run else []), ""]
+        rows += [f"# Tells apart: {one_line(between)}", f"# {one_line(check.check)}", *([check.run] if check.run else []), ""]
     for cause in named[:TOP_CAUSES]:
         if cause.next:
-            rows += [*([f"# if it is this: {one_line(cause.title)}"] if len(named) > 1 else []), *commands(cause.next), ""]
+            rows += [*([f"# If it is this: {one_line(cause.title)}"] if len(named) > 1 else []), *commands(cause.next), ""]
     return rows[:-1]

@@ -1,4 +1,5 @@
-"""The thread on a terminal: lines as things happen, and the whole of it at the end. Plain text that needs no colour; a
+"""The thread on a terminal: lines as things happen, and a report at the end: what to believe and what to do fit on one
+screen, and ``full`` adds every step, every diagnosis line and how to check what was not. Plain text that needs no colour; a
 ``paint`` callable may add some. Nothing from outside can move the cursor or change a colour."""
 
 from __future__ import annotations
@@ -21,6 +22,19 @@ Paint = Callable[[str, str], str]
 """Takes a text and one of ``ok problem doubt dim bold``; gives the text as the terminal should show it."""
 
 WIDTH = 100
+_MORE = "All of it, and the commands for what was not checked: run the same with --full."
+_NEXT = "Next (you run it; apidown changes nothing; # says what it is for)"
+_WORDS = {
+    "vantage point": "where a check runs; on the command line that is this machine",
+    "controls": "other places that are asked too: when they fail as well, the fault is at the vantage point",
+    "ladder": "name, TCP, TLS, HTTP, credentials: each needs the one before",
+    "diagnosis line": "a question to what was recorded: did this kind of thing change near the first failures?",
+}
+_FIRST_STEPS = 3
+_FIRST_PROBLEMS = 5
+_LIVE_DETAILS = 1
+"""Of a problem's evidence while it runs: the raw error. The rest is in the report."""
+_EVIDENCE_ROWS = 8
 _STYLES = {
     Status.OK: "ok",
     Status.PROBLEM: "problem",
@@ -45,7 +59,7 @@ def lines_for(event: Event, investigation: Investigation, *, paint: Paint = no_p
     if event.type == EventType.STEP_FINISHED:
         return _step_finished(str(event.data.get("step", "")), investigation, paint)
     if event.type == EventType.TRIAGED and investigation.triage is not None:
-        return ["", *_where(investigation).split("\n"), ""]
+        return ["", *_wrap(investigation.triage.sentence, indent="  "), ""]
     if event.type == EventType.PLAYBOOK_SELECTED and investigation.playbook is not None:
         chosen = investigation.playbook
         name = f"playbook {chosen.title or chosen.playbook}" if chosen.playbook else "no playbook"
@@ -54,7 +68,8 @@ def lines_for(event: Event, investigation: Investigation, *, paint: Paint = no_p
         found = CorrelationEvaluated.model_validate(event.data, strict=False).correlation
         return _wrap(f"! {found.title}: {found.sentence}", indent="  ") if found.result in story.MATCHES else []
     if event.type == EventType.DIAGNOSED and investigation.diagnosis is not None:
-        return ["", *_headline(investigation.diagnosis, paint)]
+        # The last one is the report's first line, which follows at once.
+        return [] if investigation.diagnosis.final else ["", *_headline(investigation.diagnosis, paint)]
     if event.type == EventType.CANCEL_REQUESTED:
         return _wrap(f"cancel asked for by {event.by}", indent="  ")
     if event.type == EventType.CLOSED and story.phase(investigation) is Phase.CANCELLED:
@@ -62,22 +77,45 @@ def lines_for(event: Event, investigation: Investigation, *, paint: Paint = no_p
     return []
 
 
-def summary(investigation: Investigation, now: datetime, *, paint: Paint = no_paint) -> str:
-    """The whole thread as text, the verdict last, where the reader's eye is. ``now`` is shown while it still runs."""
+def summary(investigation: Investigation, now: datetime, *, paint: Paint = no_paint, full: bool = False) -> str:
+    """The report as text: the verdict first, what was not checked named. ``full`` adds what it rests on. ``now`` is shown
+    while it still runs."""
     parts = [
-        _title(investigation, now, paint),
-        _where(investigation),
-        _section("Steps", (row for line in story.step_lines(investigation) for row in _listed(line, paint)), paint),
-        _section("What changed", _changes(investigation), paint),
-        _section("Not checked", _unchecked(investigation), paint),
-        _section("Verdict", _verdict(investigation, paint), paint),
+        "\n".join([paint(title, "bold"), *rows] if title else rows)
+        for title, rows in sections(investigation, now, paint=paint, full=full)
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(parts if full else [*parts, _MORE])
+
+
+def sections(
+    investigation: Investigation, now: datetime, *, paint: Paint = no_paint, full: bool = True
+) -> Iterator[tuple[str, list[str]]]:
+    """The report in its parts, each with its heading and its rows; the first two have none. Empty parts are left out."""
+    parts: list[tuple[str, Iterable[str]]] = [
+        ("", _title(investigation, now, paint)),
+        ("", _verdict(investigation, paint)),
+        (_NEXT, _what_next(investigation, full=full)),
+        ("How far it gets", _where(investigation)),
+        ("Problems", _problems(investigation, paint, full=full)),
+    ]
+    if full:
+        parts += [
+            ("Causes", _causes(investigation, paint)),
+            ("Steps", (row for line in story.step_lines(investigation) for row in _listed(line, paint))),
+            ("What changed", _changes(investigation)),
+            ("Not checked", _unchecked(investigation)),
+            ("Words", (row for word, means in _WORDS.items() for row in _hanging(f"  {word}: ", means))),
+        ]
+    else:
+        parts.append(("Not checked", _unchecked_names(investigation)))
+    for title, rows in parts:
+        if body := list(rows):
+            yield title, body
 
 
 def _began(investigation: Investigation, paint: Paint) -> list[str]:
     target = investigation.server_url
-    head = f"{investigation.ref.id}  {investigation.ref.cluster}  {target}"
+    head = f"{investigation.ref.id}  {investigation.opened.cluster.called}  {target}"
     who, name = story.started_by(investigation)
     when = phrases.utc(investigation.round_started_at or investigation.opened_at)
     again = f"round {investigation.round}, " if investigation.round > 1 else ""
@@ -89,19 +127,19 @@ def _step_finished(step: str, investigation: Investigation, paint: Paint) -> lis
     # What is for a person has not happened: it is in the summary, not between what just did.
     if line is None or line.status is None or line.needs_person:
         return []
-    return _step(line, paint) if line.status in story.TROUBLE else _step(line, paint)[:2]
+    return _step(line, paint)[:1] if line.status is Status.NOT_APPLICABLE else _step(line, paint, details=_LIVE_DETAILS)
 
 
-def _title(investigation: Investigation, now: datetime, paint: Paint) -> str:
+def _title(investigation: Investigation, now: datetime, paint: Paint) -> list[str]:
     who, name = story.started_by(investigation)
     rule = "─" * WIDTH
-    head = f"API server investigation: {shorten(investigation.ref.cluster, 60)}"
+    head = f"API server investigation: {shorten(investigation.opened.cluster.called, 60)}"
     again = f"round {investigation.round}, " if investigation.round > 1 else ""
     about = [
         *_wrap(f"{investigation.server_url}, asked for by {name or who}, {phrases.utc(investigation.opened_at)}, read-only"),
         *_wrap(f"{again}{_phase(investigation, now)}"),
     ]
-    return "\n".join([rule, paint(head.ljust(WIDTH - len(investigation.ref.id)) + investigation.ref.id, "bold"), *about, rule])
+    return [rule, paint(head.ljust(WIDTH - len(investigation.ref.id)) + investigation.ref.id, "bold"), *about]
 
 
 def _phase(investigation: Investigation, now: datetime) -> str:
@@ -112,24 +150,25 @@ def _phase(investigation: Investigation, now: datetime) -> str:
         return f"{phase.value}{asked}, {done}, for {age}"
     if phase is Phase.CANCELLED:
         return f"cancelled by {story.cancelled_by(investigation)}, {done}"
-    took = f", took {phrases.duration(investigation.concluded.duration_s)}" if investigation.concluded else ""
-    return f"{phase.value}, {done}{took}"
+    took = f" in {phrases.duration(investigation.concluded.duration_s)}" if investigation.concluded else ""
+    return f"{phase.value}{took}; {done}"
 
 
-def _where(investigation: Investigation) -> str:
+def _where(investigation: Investigation) -> list[str]:
     drawn = grid(investigation, width=WIDTH - 2)
     if not drawn:
-        return "  Nothing is known yet." if not story.is_over(investigation) else ""
+        return ["  Nothing is known yet."] if not story.is_over(investigation) else []
     said = _wrap(investigation.triage.sentence, indent="  ") if investigation.triage else []
-    return "\n".join([*_indented(drawn), *(["", *said] if said else [])])
+    return [*_indented(drawn), *(["", *said] if said else [])]
 
 
-def _section(title: str, rows: Iterable[str], paint: Paint) -> str:
-    body = list(rows)
-    return "\n".join([paint(title, "bold"), *body]) if body else ""
+def _problems(investigation: Investigation, paint: Paint, *, full: bool) -> Iterator[str]:
+    lines = [line for line in story.step_lines(investigation) if line.status in story.TROUBLE]
+    for place, line in enumerate(lines):
+        yield from _step(line, paint) if full or place < _FIRST_PROBLEMS else _step(line, paint)[:1]
 
 
-def _step(line: Line, paint: Paint) -> list[str]:
+def _step(line: Line, paint: Paint, *, details: int = _EVIDENCE_ROWS) -> list[str]:
     mark, word, style = _badge(line)
     head = f"  {paint(f'{mark} {word.ljust(_WORD_WIDTH)}', style)}  {line.number:>2}. "
     hang = " " * (2 + 2 + _WORD_WIDTH + 2 + 4)
@@ -139,7 +178,7 @@ def _step(line: Line, paint: Paint) -> list[str]:
     rows = _wrap(shorten(line.title, 200), indent=hang)
     rows[0] = head + rows[0].lstrip()
     if line.status in story.TROUBLE and line.step.findings:
-        rows += [row for finding in _shown(line) for row in _finding(finding, hang)]
+        rows += [row for finding in _shown(line) for row in _finding(finding, hang, details)]
     elif line.status not in (None, Status.NOT_CHECKED) and line.sentence:
         rows += _wrap(f"{shorten(line.sentence, 400)}{took}", indent=hang)
     elif line.status is Status.NOT_CHECKED:
@@ -148,8 +187,10 @@ def _step(line: Line, paint: Paint) -> list[str]:
 
 
 def _listed(line: Line, paint: Paint) -> list[str]:
-    """As the whole thread lists it: why a step was not checked is said in a section of its own."""
-    return _step(line, paint)[:1] if line.status in (Status.NOT_CHECKED, Status.NOT_APPLICABLE) else _step(line, paint)
+    """As the whole thread lists it: a problem, and why a step was not checked, are said in sections of their own."""
+    if line.status is Status.NOT_CHECKED or line.status in story.TROUBLE:
+        return _step(line, paint)[:1]
+    return _step(line, paint)
 
 
 def _badge(line: Line) -> tuple[str, str, str]:
@@ -164,15 +205,15 @@ def _shown(line: Line) -> Sequence[Finding]:
     return [finding for finding in line.step.findings if finding.status is not Status.NOT_APPLICABLE]
 
 
-def _finding(finding: Finding, indent: str) -> list[str]:
+def _finding(finding: Finding, indent: str, details: int) -> list[str]:
     """A problem's sentence, with the raw error and the first evidence under it."""
     subject = "" if finding.subject in finding.sentence else f"{shorten(finding.subject, 80)}: "
     rows = _wrap(f"{subject}{shorten(finding.sentence, 400)} ({phrases.milliseconds(finding.duration_s)})", indent=indent)
     if finding.status in story.TROUBLE:
-        details = list(finding_lines(finding))[1:]
-        rows += [row for detail in details[:8] for row in _wrap(shorten(detail, 240), indent=f"{indent}  ")]
-        if len(details) > 8:
-            rows.append(f"{indent}  … ({len(details) - 8} more lines of evidence)")
+        said = list(finding_lines(finding))[1:]
+        rows += [row for text in said[:details] for row in _wrap(shorten(text, 240), indent=f"{indent}  ")]
+        if len(said) > details >= _EVIDENCE_ROWS:
+            rows.append(f"{indent}  … ({len(said) - details} more lines of evidence)")
     return rows
 
 
@@ -194,10 +235,30 @@ def _changes(investigation: Investigation) -> Iterator[str]:
 def _unchecked(investigation: Investigation) -> Iterator[str]:
     for item in story.unchecked(investigation):
         yield from _hanging("  ? ", f"{item.label}: {shorten(item.why, 400)}" if item.label else shorten(item.why, 400))
-        if item.todo:
-            yield from _wrap(shorten(item.todo, 400), indent="      ")
-        if item.run:
-            yield from _command(item.run, "      ")
+        say, commands = story.by_hand(item)
+        yield from _wrap(shorten(say, 400), indent="      ") if say else ()
+        yield from (row for command in commands for row in _command(command, "      "))
+
+
+def _unchecked_names(investigation: Investigation) -> Iterator[str]:
+    """How much was not looked at, and what; why and how it could be is in the full report."""
+    unsure = [shorten(_numbered(line), 200) for line in story.step_lines(investigation) if line.status is Status.INCONCLUSIVE]
+    if unsure:
+        yield from _fill(f"{len(unsure)} looked at, and cannot tell: {'; '.join(unsure)}", first="  ~ ", rest="    ")
+    items = story.unchecked(investigation)
+    for needs_person, word in ((False, "could not be checked"), (True, "for a person")):
+        named = [item.label or shorten(item.why, 400) for item in items if item.needs_person is needs_person]
+        names = list(dict.fromkeys(shorten(name, 400) for name in named))
+        if names:
+            yield from _fill(f"{len(names)} {word}: {'; '.join(names)}", first="  ? ", rest="    ")
+    blind = [one_line(item.id) for item in investigation.correlations if item.result is CorrelationResult.NOT_CHECKED]
+    if blind:
+        lines = phrases.count(len(blind), "diagnosis line, which compares", "diagnosis lines, which compare")
+        yield from _fill(f"{lines} with changes: {', '.join(blind)}", first="  ? ", rest="    ")
+
+
+def _numbered(line: Line) -> str:
+    return f"{line.number}. {line.title}"
 
 
 def _verdict(investigation: Investigation, paint: Paint) -> Iterator[str]:
@@ -209,9 +270,11 @@ def _verdict(investigation: Investigation, paint: Paint) -> Iterator[str]:
     yield from _headline(diagnosis, paint)
     named = story.leaders(investigation)
     if len(named) > 1 and diagnosis.verdict is Verdict.CAUSE:
-        yield from _hanging("  Cannot be told apart from here: ", "; ".join(cause.title for cause in named))
+        yield "  Cannot be told apart from here:"
+        for place, cause in enumerate(named, start=1):
+            yield from _hanging(f"  {place}. ", f"{one_line(cause.title)} ({cause.domain.value}) [{cause.id}]")
     elif named and diagnosis.verdict is Verdict.CAUSE:
-        yield from _hanging("  Best-supported cause: ", named[0].title)
+        yield from _cause(named[0])
     onset, changed = story.onset(investigation), story.changed(investigation)
     if diagnosis.verdict is not Verdict.HEALTHY:
         yield from _hanging("  Since: ", phrases.since(onset)) if onset else ()
@@ -220,10 +283,6 @@ def _verdict(investigation: Investigation, paint: Paint) -> Iterator[str]:
         yield from _wrap(note, indent="  ")
     if diagnosis.still_running:
         yield from _hanging("  Still running, and may revise this: ", ", ".join(diagnosis.still_running))
-    for place, cause in enumerate(diagnosis.causes[: story.TOP_CAUSES], start=1):
-        yield ""
-        yield from _cause(place, cause, paint)
-    yield from _what_next(investigation, paint)
 
 
 def _headline(diagnosis: Diagnosis, paint: Paint) -> list[str]:
@@ -235,23 +294,29 @@ def _headline(diagnosis: Diagnosis, paint: Paint) -> list[str]:
     return [*rows, f"  {phrases.NOT_AN_ALL_CLEAR}"] if diagnosis.verdict is Verdict.INCONCLUSIVE else rows
 
 
-def _cause(place: int, cause: RankedCause, paint: Paint) -> Iterator[str]:
-    head = _hanging(
-        f"  {place}. ", f"{one_line(cause.title)} - {phrases.confidence(cause.confidence)}, {cause.domain.value} [{cause.id}]"
-    )
-    yield from (paint(row, "bold") for row in head)
+def _causes(investigation: Investigation, paint: Paint) -> Iterator[str]:
+    causes = investigation.diagnosis.causes if investigation.diagnosis else ()
+    for place, cause in enumerate(causes[: story.TOP_CAUSES], start=1):
+        if place > 1:
+            yield ""
+        yield from (paint(row, "bold") for row in _head(place, cause))
+        yield from _cause(cause)
+
+
+def _head(place: int, cause: RankedCause) -> list[str]:
+    said = f"{one_line(cause.title)} - {phrases.confidence(cause.confidence)}, {cause.domain.value} [{cause.id}]"
+    return _hanging(f"  {place}. ", said)
+
+
+def _cause(cause: RankedCause) -> Iterator[str]:
     yield from _wrap(cause.sentence, indent="     ")
     for mark, said in (("+", cause.evidence_for), ("-", cause.evidence_against), ("?", cause.unchecked)):
         yield from (row for item in said for row in _hanging(f"     {mark} ", item))
 
 
-def _what_next(investigation: Investigation, paint: Paint) -> Iterator[str]:
-    rows = story.what_next(investigation)
-    if rows:
-        yield ""
-        yield paint("Next", "bold") + " (you run it; apidown changes nothing; # says what it is for)"
-        for row in rows:
-            yield from _fill(one_line(row[2:]), first="  # ", rest="  # ") if row.startswith("# ") else _command(row, "  ")
+def _what_next(investigation: Investigation, *, full: bool) -> Iterator[str]:
+    for row in story.what_next(investigation) if full else story.next_first(investigation, _FIRST_STEPS):
+        yield from _fill(one_line(row[2:]), first="  # ", rest="  # ") if row.startswith("# ") else _command(row, "  ")
 
 
 def _command(text: str, indent: str) -> list[str]:

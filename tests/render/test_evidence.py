@@ -49,3 +49,12 @@ def test_numbers_and_true_flags_stay_zero_included() -> None:
 
 def test_the_raw_error_is_shown_without_evidence_too() -> None:
     assert list(finding_lines(finding({}, raw_error="errno 111")))[1:] == ["  error: errno 111"]
+
+
+def test_a_certificates_names_are_shown_before_its_dates_and_a_row_each() -> None:
+    leaf = {"subject": "CN=a", "serial": "1", "not_after": "2026", "names": ["a.example", "10.0.0.1"], "revoked": None}
+    shown = list(finding_lines(finding({"chain": [leaf, {"subject": "CN=ca"}]})))
+    assert shown[1:] == [
+        "  chain 1: subject CN=a; names a.example, 10.0.0.1; serial 1; not after 2026",
+        "  chain 2: subject CN=ca",
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -68,10 +69,38 @@ def test_times_are_utc_with_milliseconds() -> None:
     }
 
 
+def test_a_time_of_asking_is_no_onset() -> None:
+    made = as_json(SCENARIOS["tie"]().state)
+    assert (made["onset"], made["asked_at"]) == (None, "2026-11-20T14:03:22.000Z")
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_nothing_in_a_markdown_report_leaves_its_fence(name: str) -> None:
+    """Between fences there are only headings of ours, and the escaped headline."""
     story = SCENARIOS[name]()
-    rows = as_markdown(story.state, story.at).rstrip("\n").split("\n")
-    fence = next(row for row in rows if row.startswith("```")).removesuffix("text")
-    assert rows[-1] == fence
-    assert sum(fence in row for row in rows) == 2
+    fence, outside = "", []
+    for row in as_markdown(story.state, story.at).split("\n"):
+        if fence:
+            fence = "" if row == fence else fence
+        elif opened := re.fullmatch(r"(`{3,})text", row):
+            fence = opened[1]
+        elif row:
+            outside.append(row)
+    assert fence == ""
+    assert outside[0] == f"# API server investigation {story.ref.id}"
+    assert not re.search(r"(?<!\\)[`<>\[\]|]", outside[1].strip("*"))
+    assert outside[2] == "## Investigation"
+    assert set(outside[2:]) <= {f"## {title}" for title in _HEADINGS}
+
+
+def test_a_markdown_report_has_the_verdict_as_its_headline() -> None:
+    story = SCENARIOS["tie"]()
+    shown = as_markdown(story.state, story.at)
+    assert shown.split("\n")[2] == "**Verdict: The API server is not running (medium confidence, tied with 2 others)**"
+    assert "\n## Not checked\n" in shown
+
+
+_HEADINGS = (
+    *("Investigation", "Verdict", "Next (you run it; apidown changes nothing; # says what it is for)", "How far it gets"),
+    *("Problems", "Causes", "Steps", "What changed", "Not checked", "Words"),
+)

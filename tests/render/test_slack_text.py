@@ -117,7 +117,7 @@ def test_no_finding_and_no_cause_breaks_a_budget_or_comes_alive(one: str, two: s
         assert_dead(message.text, markup=True)
         for kind, text in texts(message):
             assert_dead(text, markup=kind in ("section", "context"))
-    shown = summary(story.state, story.at)
+    shown = summary(story.state, story.at, full=True)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
 
 

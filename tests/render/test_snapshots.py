@@ -37,7 +37,8 @@ def picture(story: Story) -> str:
     parts = {
         "SLACK": transcript(messages(story.state, now=now)),
         "TERMINAL, LIVE": "\n".join(live(story)),
-        "TERMINAL, SUMMARY": summary(story.state, now),
+        "TERMINAL, REPORT": summary(story.state, now),
+        "TERMINAL, FULL REPORT": summary(story.state, now, full=True),
     }
     shown = "\n".join(f"{_RULE}\n# {title}\n{_RULE}\n{text}\n" for title, text in parts.items())
     # Long rows are the budgets' tests' concern; here they would only hide what changed.
@@ -61,7 +62,7 @@ def test_every_snapshot_belongs_to_a_scenario() -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_nothing_but_commands_is_wider_than_the_terminal(name: str) -> None:
     story = SCENARIOS[name]()
-    rows = [*live(story), *summary(story.state, story.at).split("\n")]
+    rows = [*live(story), *summary(story.state, story.at).split("\n"), *summary(story.state, story.at, full=True).split("\n")]
     if name == "hostile":
         rows = [row for row in rows if "rm -rf" not in row]
     assert max(map(len, rows)) <= WIDTH
@@ -75,6 +76,6 @@ def test_paint_gets_every_status_and_changes_no_word() -> None:
         styles.add(style)
         return f"\x1b[1m{text}\x1b[0m"
 
-    painted = summary(story.state, story.at, paint=paint)
-    assert painted.replace("\x1b[1m", "").replace("\x1b[0m", "") == summary(story.state, story.at)
+    painted = summary(story.state, story.at, paint=paint, full=True)
+    assert painted.replace("\x1b[1m", "").replace("\x1b[0m", "") == summary(story.state, story.at, full=True)
     assert {"ok", "problem", "doubt", "dim", "bold"} == styles
