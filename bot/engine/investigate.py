@@ -199,7 +199,7 @@ class Owner:
             if again is not None:
                 return again
             left = until - self._services.clock.monotonic()
-            if left <= 0 or state.is_healthy:
+            if left <= 0 or (state.is_healthy and not state.alerts_fire):
                 return await self._close("completed", "")
             await self._next_change(follower, within=left)
 

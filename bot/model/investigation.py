@@ -41,6 +41,10 @@ from bot.model.events import (
 from bot.model.finding import Finding, Status
 
 
+ROUNDS_BY_ALERTS = 5
+"""How many rounds an investigation has at most when nobody but alerts asks for them."""
+
+
 class Ref(Value):
     """Names one investigation: its cluster is part of the name, because all its keys live with the cluster."""
 
@@ -130,10 +134,10 @@ class Investigation(Value):
         return tuple(known.values())
 
     @property
-    def alerts_are_over(self) -> bool:
-        """Whether there were alerts and none fires any more. An alert that fires anew had ended before."""
+    def alerts_fire(self) -> bool:
+        """Whether any of its alerts fires, as far as was told. An alert that fires anew had ended before."""
         newest = {(alert.name, alert.fingerprint): alert for alert in sorted(self.alerts, key=lambda alert: alert.starts_at)}
-        return bool(newest) and all(alert.resolved_at is not None for alert in newest.values())
+        return any(alert.resolved_at is None for alert in newest.values())
 
     def step(self, id: str) -> StepState | None:
         return next((step for step in self.steps if step.plan.id == id), None)
@@ -279,11 +283,14 @@ def _joined(state: Investigation, event: Event) -> dict[str, Any]:
 
 def _asks_again(state: Investigation, trigger: Trigger) -> bool:
     """Whether a trigger after the conclusion is a reason to look again. People are. An alert is when it fired after the
-    conclusion: an earlier one is of the outage that was looked at. The end of the last alert is: it may be the recovery."""
+    conclusion: an earlier one is of the outage that was looked at. The end of the last alert is: it may be the recovery.
+    Alerts that come and go have had their looks after a few rounds."""
     if trigger.alert is None:
         return True
+    if state.round >= ROUNDS_BY_ALERTS:
+        return False
     if trigger.alert.resolved_at is not None:
-        return state.alerts_are_over
+        return not state.alerts_fire
     return state.concluded_at is None or trigger.alert.starts_at > state.concluded_at
 
 
