@@ -10,7 +10,7 @@ import pytest
 from bot.model.alert import Alert, AlertRule
 from bot.model.events import Trigger
 from bot.model.finding import Status
-from bot.model.investigation import Investigation, State
+from bot.model.investigation import ROUNDS_BY_ALERTS, Investigation, State
 from bot.model.playbook import Selects
 from bot.playbook import Library
 from bot.ports import Opening, Request, Resolution
@@ -46,10 +46,6 @@ def concluded(state: Investigation) -> bool:
 
 def closed(state: Investigation) -> bool:
     return state.state is State.CLOSED
-
-
-def rounds(state: Investigation) -> int:
-    return state.round
 
 
 async def test_a_thousand_posts_of_one_alert_are_one_investigation_and_one_event(desk: Desk) -> None:
@@ -218,3 +214,38 @@ async def test_the_ladders_symptom_selects_the_playbook_and_the_alert_only_where
         state = await desk.reached(opening.ref, lambda state: state.concluded is not None)
     assert state.playbook is not None
     assert (state.playbook.playbook, state.playbook.reason) == (playbook, reason)
+
+
+async def test_a_healthy_one_watches_while_its_alert_fires_so_that_the_next_alert_finds_it(desk: Desk) -> None:
+    desk.vantage.script = dict(HEALTHY)
+    one = alert()
+    async with desk.replica() as replica:
+        opening = await replica.intake.start(fires(one))
+        before = await desk.reached(opening.ref, concluded)
+        assert before.is_healthy
+        assert before.concluded_at is not None
+        second = alert("TargetDown", starts_at=before.concluded_at + timedelta(milliseconds=1))
+        assert (await replica.intake.start(fires(second))).ref == opening.ref
+        await desk.reached(opening.ref, lambda state: state.round == 2 and concluded(state))
+        assert await replica.intake.resolve([ends(one), ends(second)]) == 2
+        state = await desk.reached(opening.ref, closed)
+        await settled(desk)
+    assert (state.round, state.is_healthy) == (3, True)
+
+
+async def test_alerts_that_come_and_go_do_not_make_rounds_for_ever(desk: Desk) -> None:
+    async with desk.replica() as replica:
+        opening = await replica.intake.start(fires(alert()))
+        for number in range(2, ROUNDS_BY_ALERTS + 1):
+            await desk.reached(opening.ref, lambda state, done=number - 1: state.round == done and concluded(state))
+            await replica.intake.start(fires(alert(starts_at=now() + timedelta(minutes=number))))
+        await desk.reached(opening.ref, lambda state: state.round == ROUNDS_BY_ALERTS and concluded(state))
+        for number in range(10, 13):
+            late = alert(starts_at=now() + timedelta(minutes=number))
+            await replica.intake.start(fires(late))
+            await replica.intake.resolve([ends(late)])
+        state = await replica.intake.look(opening.ref)
+        assert state is not None
+        assert not state.joined_since_conclusion
+        assert await replica.intake.rerun(opening.ref, who="ann")
+        await desk.reached(opening.ref, lambda state: state.round == ROUNDS_BY_ALERTS + 1 and concluded(state))

@@ -246,9 +246,9 @@ def test_every_firing_counts_once_with_its_end() -> None:
         ("KubeAPIDown", AT, AT + timedelta(minutes=1)),
         ("KubeAPIDown", AT + timedelta(minutes=30), None),
     ]
-    assert not state.alerts_are_over
-    assert joins(opened(), told(), told(minutes=30), told(minutes=30, ended=True)).alerts_are_over
-    assert not joins(opened()).alerts_are_over
+    assert state.alerts_fire
+    assert not joins(opened(), told(), told(minutes=30), told(minutes=30, ended=True)).alerts_fire
+    assert not joins(opened()).alerts_fire
 
 
 @pytest.mark.parametrize(
