@@ -57,10 +57,16 @@ async def _bot_token(settings: Settings, config: Config, say: Say, within_s: flo
         say(judge.scopes(me.headers.get("x-oauth-scopes"), wanted, optional))
         gate = asyncio.Semaphore(_AT_A_TIME)
         async with asyncio.TaskGroup() as tasks:
-            for channel in sorted(config.channels):
+            for channel in sorted(_channels(config)):
                 tasks.create_task(_channel(slack, channel, gate, say), name=f"channel {channel}")
             for group in sorted(config.groups):
                 tasks.create_task(_group(slack, group, gate, say), name=f"group {group}")
+
+
+def _channels(config: Config) -> set[str]:
+    """Every channel that the bot may have to post to."""
+    alerts = {one.incident_channel for one in config.clusters.values() if one.incident_channel}
+    return {*config.channels, *alerts}
 
 
 async def _channel(slack: SlackClient, channel: str, gate: asyncio.Semaphore, say: Say) -> None:

@@ -111,7 +111,13 @@ async def test_each_missing_scope_and_each_channel_without_the_bot_is_said(
 ) -> None:
     slack.scopes.discard("chat:write")
     slack.scopes.discard("usergroups:read")
-    configuration(tmp_path, monkeypatch, channels={slack.elsewhere: {}, "C0NOSUCH": {}}, may_start={"groups": [slack.oncall]})
+    configuration(
+        tmp_path,
+        monkeypatch,
+        clusters={"one": {"server": "https://127.0.0.1:1", "incident_channel": slack.incidents}},
+        channels={slack.elsewhere: {}, "C0NOSUCH": {}},
+        may_start={"groups": [slack.oncall]},
+    )
     found = by_title(await examine(None))
     scopes = found["Slack scopes"]
     assert scopes.status is Status.PROBLEM
@@ -119,6 +125,7 @@ async def test_each_missing_scope_and_each_channel_without_the_bot_is_said(
     assert "usergroups:read is for" in scopes.sentence
     assert found[f"{slack.elsewhere}: in Slack"].status is Status.PROBLEM
     assert "/invite @apidown" in found[f"{slack.elsewhere}: in Slack"].remedy
+    assert found[f"{slack.incidents}: in Slack"].status is Status.OK
     assert "does not exist" in found["C0NOSUCH: in Slack"].sentence
     assert found[f"{slack.oncall}: in Slack"].status is Status.PROBLEM
 
