@@ -31,6 +31,7 @@ from bot.errors import ConfigError, Unavailable
 from bot.model.events import Event, EventType, Trigger
 from bot.model.investigation import Investigation, Ref, advance
 from bot.model.target import Cluster
+from bot.net.guard import dial_for
 from bot.net.round import RoundNetwork
 from bot.playbook import Library, default_folder, load_library
 from bot.ports import ClusterAccess, Request, Store
@@ -60,7 +61,7 @@ class Core:
         return LocalVantage(
             probes=self.registry.probes,
             clock=self.clock,
-            make_network=lambda target, deadline: RoundNetwork(clock=self.clock, deadline=deadline),
+            make_network=lambda target, deadline: RoundNetwork(clock=self.clock, deadline=deadline, dial=dial_for(target)),
             make_api=KubernetesApi,
         )
 

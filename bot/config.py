@@ -26,7 +26,8 @@ holds definitions and paths, and no secret. Paths are relative to the file. Keys
         channels?: [C0123ABCD]           # channels whose default cluster this is
         incident_channel?: C0789IJKL     # where alerts start an investigation; left out: the first of its channels
     channels?:
-      C0123ABCD: {cluster?: prod, allow_clusters?: [prod, staging]}
+      C0123ABCD: {cluster?: prod, allow_clusters?: [prod, staging], bare_urls?: refuse}
+    bare_urls?: allow                    # or refuse: whether a channel may ask about servers that are not listed here
     may_start?: {users?: [U0123ABCD], groups?: [S0123ABCD]}     # left out: everybody
     alerts?:                             # what starts an investigation by itself
         names?: [KubeAPIDown, {name: TargetDown, labels?: {job: apiserver}, for?: 10m}]
@@ -44,7 +45,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from bot.config_form import AlertForm, AlertsForm, ClusterForm, ConfigForm
+from bot.config_form import AlertForm, AlertsForm, BareUrls, ClusterForm, ConfigForm
 from bot.document import Document, DocumentErrors, Problem, did_you_mean, read
 from bot.errors import UsageError
 from bot.form import validate
@@ -101,10 +102,11 @@ class ClusterDefinition(Value):
 
 
 class Channel(Value):
-    """What is said of one channel. No allowed clusters means all of them."""
+    """What is said of one channel. No allowed clusters means all of them; ``bare_urls`` None what the whole file says."""
 
     cluster: str | None = None
     allow_clusters: tuple[str, ...] = ()
+    bare_urls: BareUrls | None = None
 
 
 class Alerts(Value):
@@ -131,6 +133,7 @@ class Config:
     users: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     alerts: Alerts = field(default_factory=Alerts)
+    bare_urls: BareUrls = BareUrls.ALLOW
     controls: tuple[Endpoint, ...] = ()
     playbooks: Path | None = None
 
@@ -203,22 +206,34 @@ class Config:
         everybody = not self.users and not self.groups
         return everybody or user in self.users or not self.groups.isdisjoint(groups)
 
-    def ad_hoc(self, url: str) -> Cluster:
-        """The cluster of a bare URL, with the controls of this file."""
-        return ad_hoc(url, self.controls)
+    def ad_hoc(self, url: str, channel: str | None = None) -> Cluster:
+        """The cluster of a bare URL, with the controls of this file. Asked for in a channel it is guarded, and raises
+        UsageError where bare URLs are refused."""
+        cluster = ad_hoc(url, self.controls)
+        if channel is None:
+            return cluster
+        if (self.channels.get(channel, Channel()).bare_urls or self.bare_urls) is BareUrls.REFUSE:
+            known = self.clusters_for(channel)
+            raise UsageError(
+                f"{cluster.target.url} is no server of a configured cluster, and this channel asks about those only",
+                nearest=f"the clusters are {', '.join(known)}" if known else "",
+                next="add the server to the configuration, or run apidown investigate",
+            )
+        return cluster.model_copy(update={"target": cluster.target.model_copy(update={"guarded": True})})
 
 
 def _snapshot(form: ConfigForm, folder: Path) -> Config:
     channels = {channel: Channel(cluster=name) for name, one in form.clusters.items() for channel in one.channels}
     for channel, said in form.channels.items():
         default = said.cluster or channels.get(channel, Channel()).cluster
-        channels[channel] = Channel(cluster=default, allow_clusters=said.allow_clusters)
+        channels[channel] = Channel(cluster=default, allow_clusters=said.allow_clusters, bare_urls=said.bare_urls)
     return Config(
         clusters=MappingProxyType({name: _definition(one, name, folder, form.controls) for name, one in form.clusters.items()}),
         channels=MappingProxyType(channels),
         users=frozenset(form.may_start.users),
         groups=frozenset(form.may_start.groups),
         alerts=_alerts(form.alerts),
+        bare_urls=form.bare_urls,
         controls=form.controls,
         playbooks=_path(form.playbooks, folder),
     )

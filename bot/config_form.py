@@ -6,6 +6,7 @@ The context of its validation is the set of cluster names in the file, so that a
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -17,8 +18,13 @@ from bot.form import Duration, Form, ListOrOne, Text, wrong
 from bot.model.alert import DEFAULT_RULES
 from bot.model.target import Endpoint, Target
 
+RESERVED_NAMES = frozenset({"help", "status", "cancel"})
+"""What slash commands take for something else than a cluster."""
+
 
 def _cluster_name(name: str) -> str:
+    if name in RESERVED_NAMES:
+        raise wrong(f"'{name}' is a word of the slash command, and so no cluster's name", f"call it '{name}-cluster'")
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", name) or name.startswith("url-"):
         better = re.sub(r"[^a-z0-9._-]+", "-", name.lower().removeprefix("url-")).strip("-._") or "prod"
         raise wrong(f"'{name}' is not a cluster's name: small letters, digits, '.', '_', '-'", f"did you mean '{better}'?")
@@ -158,11 +164,19 @@ class ClusterForm(Form):
     incident_channel: ChannelId | None = None
 
 
+class BareUrls(StrEnum):
+    """What becomes of a URL that is no configured cluster's."""
+
+    ALLOW = "allow"
+    REFUSE = "refuse"
+
+
 class ChannelForm(Form):
-    """One channel: its default cluster, and the clusters it may ask about."""
+    """One channel: its default cluster, and what it may ask about."""
 
     cluster: ExistingCluster | None = None
     allow_clusters: Annotated[tuple[ExistingCluster, ...], ListOrOne, AfterValidator(_with_default)] = ()
+    bare_urls: BareUrls | None = None
 
 
 class MayStartForm(Form):
@@ -195,5 +209,6 @@ class ConfigForm(Form):
     channels: dict[ChannelId, ChannelForm] = {}
     may_start: MayStartForm = MayStartForm()
     alerts: AlertsForm = AlertsForm()
+    bare_urls: BareUrls = BareUrls.ALLOW
     controls: EndpointTexts = ()
     playbooks: Text | None = None

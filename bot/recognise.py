@@ -70,7 +70,7 @@ def _by_address(words: Sequence[str], config: Config, channel: str | None) -> Cl
         if named is not None:
             return config.cluster_named(named, channel).cluster()
     url = next((text if "://" in text else f"https://{text}" for text, _, port in found if port is not None), None)
-    return None if url is None else config.ad_hoc(url)
+    return None if url is None else config.ad_hoc(url, channel)
 
 
 def _addresses(text: str) -> list[str]:

@@ -14,6 +14,7 @@ from bot.document import DocumentErrors
 from bot.errors import UsageError
 from bot.model.alert import DEFAULT_RULES, LAG
 from bot.model.target import CredentialKind, Endpoint
+from commands.apidown import VERBS
 
 GOOD = """\
 clusters:
@@ -303,3 +304,23 @@ def test_any_text_gives_a_config_or_document_errors(tmp_path: Path, value: str, 
     except DocumentErrors:
         found = None
     assert found is None or isinstance(found, Config)
+
+
+def test_bare_urls_are_guarded_in_channels_and_refused_where_the_file_says_so(tmp_path: Path) -> None:
+    text = "bare_urls: refuse\nchannels:\n  C0OPEN1: {bare_urls: allow}\nclusters:\n  prod: {server: https://api.prod:6443}\n"
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    config = Config.load(path)
+    assert config.ad_hoc("https://10.0.0.1:6443", "C0OPEN1").target.guarded
+    assert not config.ad_hoc("https://10.0.0.1:6443").target.guarded
+    with pytest.raises(UsageError, match="about those only"):
+        config.ad_hoc("https://10.0.0.1:6443", "C0ELSE1")
+    assert not config.clusters["prod"].cluster().target.guarded
+
+
+def test_the_words_of_the_slash_command_are_no_names_of_clusters(tmp_path: Path) -> None:
+    for word in VERBS:
+        path = tmp_path / f"{word}.yaml"
+        path.write_text(f"clusters:\n  {word}: {{server: https://a:1}}\n")
+        with pytest.raises(DocumentErrors, match="word of the slash command"):
+            Config.load(path)

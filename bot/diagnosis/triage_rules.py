@@ -88,6 +88,9 @@ RULES: dict[tuple[Layer, str], Rule] = {
         Domain.PATH, "The proxy works and cannot reach the API server {where}. Look from the proxy's own machine."
     ),
     (_T, "local-failure"): _rule(None, _LOCAL),
+    (_T, "address-forbidden"): _rule(
+        None, "The URL leads to an address that a pasted URL may not lead to {where}, so nothing was connected to."
+    ),
     (_T, "deadline-capped"): _rule(None, "The TCP connection was not answered in the time that was left {where}." + _CAPPED),
     (_S, "certificate-expired"): _rule(Domain.TLS, _TRUST + ": it expired. The API server runs; clients refuse it. Renew it."),
     (_S, "certificate-not-yet-valid"): _rule(Domain.TLS, _TRUST + ": it is not valid yet. Look at its dates."),

@@ -26,6 +26,7 @@ class Failure(StrEnum):
     HOST_UNREACHABLE = "host-unreachable"
     NETWORK_UNREACHABLE = "network-unreachable"
     LOCAL_FAILURE = "local-failure"
+    ADDRESS_FORBIDDEN = "address-forbidden"
     TLS_TIMEOUT = "tls-timeout"
     TLS_CLOSED = "tls-closed"
     TLS_RESET = "tls-reset"

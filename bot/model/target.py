@@ -34,8 +34,9 @@ class Target(Value):
     ``server_name`` is what the certificate must be valid for and what is sent as SNI (kubeconfig's ``tls-server-name``,
     else the host). ``ca_pem`` is the bundle that must have signed it; None means the system's trust store.
     ``authority_known`` is False where that store is only a stand-in (a bare URL, a CA file that cannot be read): a
-    certificate that it does not know proves nothing then. ``proxy_url`` is set when clients reach the server through an
-    HTTP proxy only.
+    certificate that it does not know proves nothing then. ``guarded`` is True for the URL of a stranger, which must not lead
+    to this machine itself or to what answers only its neighbours (``bot.net.guard``). ``proxy_url`` is set when
+    clients reach the server through an HTTP proxy only.
     """
 
     url: str
@@ -46,6 +47,7 @@ class Target(Value):
     server_name: str
     ca_pem: str | None = None
     authority_known: bool = True
+    guarded: bool = False
     proxy_url: str | None = None
 
     @classmethod

@@ -43,16 +43,24 @@ class RoundNetwork:
     it (or use it as an async context manager) when the round is over.
 
     ``deadline`` is on the monotonic clock. ``health_limit`` is the number of HTTP requests an API server gets at most.
-    A ``resolver`` that several rounds share bounds how many lookups hang at once in all of them.
+    A ``resolver`` that several rounds share bounds how many lookups hang at once in all of them. ``dial`` makes every
+    connection that no proxy makes.
     """
 
     def __init__(
-        self, *, clock: Clock, deadline: float = math.inf, health_limit: int = 4, resolver: SystemResolver | None = None
+        self,
+        *,
+        clock: Clock,
+        deadline: float = math.inf,
+        health_limit: int = 4,
+        resolver: SystemResolver | None = None,
+        dial: Dial = tcp.dial,
     ) -> None:
         self._clock = clock
         self._deadline = deadline
         self._health_limit = health_limit
         self._resolver = resolver or SystemResolver()
+        self._dial = dial
         self._tasks: dict[tuple[Hashable, ...], asyncio.Task[Any]] = {}
         self._reserved: Counter[tuple[str, int]] = Counter()
         self._made = 0
@@ -82,7 +90,8 @@ class RoundNetwork:
 
     async def connect(self, address: str, port: int) -> Connection:
         return await self._once(
-            ("connect", address, port), lambda: tcp.connect(address, port, clock=self._clock, deadline=self._deadline)
+            ("connect", address, port),
+            lambda: tcp.connect(address, port, clock=self._clock, deadline=self._deadline, route=self._dial),
         )
 
     async def handshake(
@@ -165,7 +174,7 @@ class RoundNetwork:
         return answer
 
     def _route(self, proxy_url: str | None) -> Dial:
-        return tcp.dial if proxy_url is None else ProxyRoute(url=proxy_url, lookup=self.lookup)
+        return self._dial if proxy_url is None else ProxyRoute(url=proxy_url, lookup=self.lookup)
 
     async def _once(self, key: tuple[Hashable, ...], start: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Starts an operation, or joins it. Who is cancelled while waiting leaves it running for the others."""

@@ -107,10 +107,10 @@ def _failed(error: OSError, reject: Reject | None, address: str, *, ipv6: bool) 
     return Dialled(failure=failure, raw_error=raw(error))
 
 
-async def connect(address: str, port: int, *, clock: Clock, deadline: float = math.inf) -> Connection:
+async def connect(address: str, port: int, *, clock: Clock, deadline: float = math.inf, route: Dial | None = None) -> Connection:
     """One TCP connect, closed again at once. Nothing is sent."""
     watch = Stopwatch(clock, deadline)
-    dialled = await dial(address, port, watch=watch)
+    dialled = await (route or dial)(address, port, watch=watch)
     observed = watch.observed(dialled.failure, dialled.raw_error)
     local = None
     if dialled.sock is not None:

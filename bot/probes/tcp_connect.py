@@ -29,8 +29,11 @@ _SENTENCES = {
     "proxy-failed": "The proxy in front of {place} cannot be used: {raw}.",
     "proxy-gateway": "The proxy answers, and cannot connect to {place} itself: {raw}.",
     "local-failure": "This machine cannot open a connection to {place}: {raw}.",
+    "address-forbidden": "{place} is not connected to: {raw}.",
     "deadline-capped": "{place} had not answered after {took}, when the round's time was over.",
 }
+
+_STATUSES = {"deadline-capped": Status.INCONCLUSIVE, "local-failure": Status.ERROR, "address-forbidden": Status.NOT_CHECKED}
 
 
 @probe(
@@ -44,6 +47,7 @@ _SENTENCES = {
         "no-local-route": "the machine that asks has no route to the network itself",
         "connection-reset": "the connection is reset while it is being made",
         "local-failure": "the machine that asks cannot open a connection: its own limit or policy",
+        "address-forbidden": "a pasted URL leads to this machine itself or to a metadata service, and is not followed",
         "proxy-failed": "the HTTP proxy in front of the server is not there, or refuses to connect",
         "proxy-gateway": "the HTTP proxy is there and cannot connect to the server (502, 503 or 504)",
         "deadline-capped": "the round's time was over before an answer could be expected",
@@ -67,7 +71,7 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
     reject = seen.reject if isinstance(seen, Connection) else None
     if outcome == "network-unreachable" and reject is None:
         outcome = "no-local-route"
-    status = {"deadline-capped": Status.INCONCLUSIVE, "local-failure": Status.ERROR}.get(outcome, Status.PROBLEM)
+    status = _STATUSES.get(outcome, Status.PROBLEM)
     words = {"by": sender(reject, place.host), "icmp": described(reject), "raw": seen.raw_error or "no reason given"}
     sentence = _SENTENCES[outcome].format(place=place, took=took(seen.duration_s), **words)
     return ctx.finding(str(place), status, outcome, sentence, seen=seen, evidence=evidence)

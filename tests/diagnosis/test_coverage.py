@@ -166,14 +166,23 @@ def test_every_verdict_fits_into_one_event(probe, outcome):
     assert len(said.text.encode()) < MAX_BYTES - 2048
 
 
+_NO_PROBLEM = (
+    "deadline-capped",
+    "local-failure",
+    "address-forbidden",
+    "authentication-required",
+    "forbidden",
+    "authentication-refused",
+)
+
+
 @pytest.mark.parametrize(
     ("probe", "outcome"),
     sorted(
         (probe, outcome)
         for probe, layer in LAYER_OF.items()
         for ruled, outcome in RULES
-        if ruled is layer
-        and outcome not in ("deadline-capped", "local-failure", "authentication-required", "forbidden", "authentication-refused")
+        if ruled is layer and outcome not in _NO_PROBLEM
     ),
 )
 def test_every_problem_of_the_ladder_names_a_cause_and_is_never_healthy(probe, outcome):

@@ -140,6 +140,7 @@ TCP: list[tuple[str, Status, Arrange]] = [
     ("no-local-route", Status.PROBLEM, fails(Failure.NETWORK_UNREACHABLE)),
     ("connection-reset", Status.PROBLEM, fails(Failure.CONNECTION_RESET)),
     ("local-failure", Status.ERROR, fails(Failure.LOCAL_FAILURE, raw_error="too many open files")),
+    ("address-forbidden", Status.NOT_CHECKED, fails(Failure.ADDRESS_FORBIDDEN, raw_error="it is a loopback address")),
     ("proxy-failed", Status.PROBLEM, through_proxy(Failure.PROXY_FAILED, "it answers 'HTTP/1.1 403 Forbidden'")),
     ("proxy-gateway", Status.PROBLEM, through_proxy(Failure.PROXY_GATEWAY, "it answers 'HTTP/1.1 502 Bad Gateway'")),
     ("deadline-capped", Status.INCONCLUSIVE, fails(Failure.DEADLINE_CAPPED, capped=True)),
