@@ -60,7 +60,7 @@ def root(investigation: Investigation, now: datetime) -> Message:
     phase = story.phase(investigation)
     over = story.is_over(investigation)
     drafts = [
-        header(f"API server investigation: {investigation.ref.cluster}"),
+        header(f"API server investigation: {investigation.opened.cluster.called}"),
         section(_state(investigation, phase, now)),
         *_verdict(investigation),
         *_where(investigation),
@@ -98,7 +98,7 @@ def said_by(who: str, name: str | None = None) -> Markup:
 
 def fallback(investigation: Investigation, phase: Phase) -> Markup:
     """What notifications and screen readers say: the state by itself."""
-    cluster = shorten(investigation.ref.cluster, 120)
+    cluster = shorten(investigation.opened.cluster.called, 120)
     diagnosis = investigation.diagnosis
     if phase is Phase.CANCELLED:
         text = fmt("API server of {}: cancelled by {}", cluster, said_by(story.cancelled_by(investigation)))

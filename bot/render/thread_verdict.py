@@ -24,7 +24,13 @@ def verdict(investigation: Investigation, diagnosis: Diagnosis) -> Message:
     number = story.round_number(investigation)
     word = phrases.VERDICT_WORDS[diagnosis.verdict]
     revised = "Revised. " if diagnosis.revision > 1 else ""
-    text = fmt("{}{} for {}: {}", revised, word, shorten(investigation.ref.cluster, 120), shorten(story.headline(diagnosis), 600))
+    text = fmt(
+        "{}{} for {}: {}",
+        revised,
+        word,
+        shorten(investigation.opened.cluster.called, 120),
+        shorten(story.headline(diagnosis), 600),
+    )
     drafts = [
         header(f"{word}: {shorten(story.headline(diagnosis), 130)}"),
         section(_summary(investigation, diagnosis)),
@@ -100,7 +106,7 @@ def _not_checked(investigation: Investigation) -> Markup:
         return Markup("")
     shown = [fmt("• {}", shorten(item.label or item.why, 120)) for item in items[:10]]
     more = [fmt("• and {} more", len(items) - 10)] if len(items) > 10 else []
-    return lines([Markup(":grey_question: *Not checked* (what would make it checkable is above in the thread):"), *shown, *more])
+    return lines([Markup(":grey_question: *Not checked* (what would make it checkable is in the thread):"), *shown, *more])
 
 
 def _footer(investigation: Investigation, diagnosis: Diagnosis) -> Markup:
