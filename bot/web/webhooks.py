@@ -113,6 +113,8 @@ async def _body(request: web.Request, limit: int) -> bytes:
                     raise too_large
     except TimeoutError:
         raise _Refused(408, f"the body did not arrive within {_BODY_S:.0f} s") from None
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise _Refused(400, "the body broke off") from error
     return bytes(read)
 
 

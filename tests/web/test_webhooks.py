@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -156,6 +157,22 @@ async def test_a_body_without_a_length_is_bounded_too(bot_: Bot) -> None:
             yield b" " * 8192
 
     assert (await bot_.post(endless()))[0] == 413
+
+
+async def test_a_body_that_breaks_off_is_the_senders_fault(bot_: Bot) -> None:
+    place = urlsplit(bot_.url)
+    _, writer = await asyncio.open_connection(place.hostname, place.port)
+    head = [f"POST {PATH} HTTP/1.1", "Host: bot", *(f"{name}: {value}" for name, value in AUTHORIZED.items())]
+    writer.write("\r\n".join([*head, "Transfer-Encoding: chunked", "", ""]).encode())
+    writer.write(b"2\r\n{}\r\n")
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    async with asyncio.timeout(10):
+        while bot_.logged[-1]["event"] != "webhook-refused":
+            await asyncio.sleep(0.01)
+    assert (bot_.logged[-1]["status"], bot_.logged[-1]["why"]) == (400, "the body broke off")
+    assert (await bot_.heard(alert()))["opened"] == 1
 
 
 async def test_whatever_json_is_posted_it_is_no_error_of_ours(bot_: Bot) -> None:
