@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 import bot.probes
 from bot.adapters.kubeconfig.access import FileDirectory, with_known_servers
 from bot.adapters.kubernetes import KubernetesApi
-from bot.adapters.redis.store import RedisStore, connect
+from bot.adapters.redis.store import LEASE_S, RedisStore, connect
 from bot.adapters.valkey import embedded
 from bot.clock import Clock, SystemClock
 from bot.config import Config
+from bot.diagnosis.triage_rules import SYMPTOMS
 from bot.engine.intake import Intake
-from bot.engine.investigate import OwnerServices, plainest, stop
-from bot.engine.recovery import Custodian, CustodianServices, NoDelivery
+from bot.engine.investigate import WATCH, OwnerServices, plainest, stop
+from bot.engine.recovery import RENEW_EVERY_S, SCAN_EVERY_S, Custodian, CustodianServices, NoDelivery
 from bot.engine.rounds import RoundServices
 from bot.errors import ConfigError, Unavailable
 from bot.model.events import Event, EventType, Trigger
@@ -43,6 +44,7 @@ from bot.vantage.local import LocalVantage
 
 if TYPE_CHECKING:
     from bot.slack.app import SlackApp
+    from bot.slack.client import SlackClient
 
 ONE_SHOT_S = 90.0
 """When a command-line investigation is given up: a round's 60 s, and room to start and to end."""
@@ -73,11 +75,11 @@ def build_registry(*, intake: bool = False) -> Registry:
     """Scans the contribution folders; slash commands and webhooks only where they can be heard."""
     probes = scan(bot.probes, Probe)
     if not intake:
-        return Registry(probes=probes)
+        return Registry(probes=probes, symptoms=SYMPTOMS)
     import commands
     from bot import triggers
 
-    return Registry(probes=probes, commands=scan(commands, Command), webhooks=scan(triggers, Webhook))
+    return Registry(probes=probes, commands=scan(commands, Command), webhooks=scan(triggers, Webhook), symptoms=SYMPTOMS)
 
 
 def build_core(*, secrets: tuple[str, ...] = (), playbooks: Path | None = None, intake: bool = False) -> Core:
@@ -139,13 +141,28 @@ async def investigate_once(
                 await stop(carrying)
 
 
-async def serve(settings: Settings) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """How a replica opens its store (by URL) and Slack (by token and base URL), and its durations. The defaults are
+    production's; a replica that is to fail at a chosen point is given others."""
+
+    open_store: Callable[[str], RedisStore] = connect
+    open_slack: Callable[[str, str], AbstractAsyncContextManager[SlackClient]] | None = None
+    watch: timedelta = WATCH
+    lease_s: float = LEASE_S
+    renew_every_s: float = RENEW_EVERY_S
+    scan_every_s: float = SCAN_EVERY_S
+
+
+_PRODUCTION = Parts()
+
+
+async def serve(settings: Settings, parts: Parts = _PRODUCTION) -> None:
     """The bot until it is cancelled: Slack, the investigations it owns, alerts and its health. It starts whatever is down.
 
     Raises ConfigError for what a person must mend first: the configuration, the playbooks, Slack's tokens.
     """
     from bot.slack.app import SlackApp
-    from bot.slack.client import SlackClient
     from bot.slack.delivery import SlackDelivery
     from bot.web.health import health_routes
     from bot.web.server import serve_http
@@ -156,9 +173,10 @@ async def serve(settings: Settings) -> None:
     core = build_core(secrets=settings.secrets(), playbooks=config.playbooks, intake=True)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
-            _store(settings.store_url or await stack.enter_async_context(embedded(settings.state_dir)))
+            _store(settings.store_url or await stack.enter_async_context(embedded(settings.state_dir)), parts.open_store)
         )
-        slack = await stack.enter_async_context(SlackClient.open(bot_token, base_url=settings.slack_base_url))
+        opening = (parts.open_slack or _open_slack)(bot_token, settings.slack_base_url)
+        slack = await stack.enter_async_context(opening)
         late = _Late()
         delivery = SlackDelivery(
             store=store, slack=slack, render=thread.messages, clock=core.clock, on_undeliverable=late.undeliverable
@@ -169,8 +187,18 @@ async def serve(settings: Settings) -> None:
             redactor=core.redactor,
             directory=FileDirectory(lambda: config, settings, clock=core.clock),
             rounds=core.rounds(),
+            watch=parts.watch,
         )
-        custodian = Custodian(CustodianServices(owner=owner, deliverer=delivery, replica=settings.replica))
+        custodian = Custodian(
+            CustodianServices(
+                owner=owner,
+                deliverer=delivery,
+                replica=settings.replica,
+                scan_every_s=parts.scan_every_s,
+                renew_every_s=parts.renew_every_s,
+                lease_s=parts.lease_s,
+            )
+        )
         investigations = _intake(core, store, custodian, settings.replica)
         app = late.app = SlackApp(
             slack=slack,
@@ -197,6 +225,12 @@ async def serve(settings: Settings) -> None:
                 tasks.create_task(serve_http(settings.health_host, settings.health_port, routes), name="http")
         except BaseExceptionGroup as group:
             raise plainest(group) from group
+
+
+def _open_slack(token: str, base_url: str) -> AbstractAsyncContextManager[SlackClient]:
+    from bot.slack.client import SlackClient
+
+    return SlackClient.open(token, base_url=base_url)
 
 
 class _Late:
@@ -244,8 +278,8 @@ async def _follow_to_the_end(store: RedisStore, ref: Ref, on_event: OnEvent) -> 
 
 
 @asynccontextmanager
-async def _store(url: str) -> AsyncGenerator[RedisStore]:
-    store = connect(url)
+async def _store(url: str, open_store: Callable[[str], RedisStore] = connect) -> AsyncGenerator[RedisStore]:
+    store = open_store(url)
     try:
         yield store
     finally:

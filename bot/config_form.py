@@ -92,8 +92,9 @@ _WAYS = ("kubeconfig", "server", "in_cluster")
 
 
 def _one_way(in_cluster: bool, info: ValidationInfo) -> bool:
-    ways = [way for way in _WAYS[:2] if info.data.get(way)] + ["in_cluster"] * in_cluster
-    if all(way in info.data for way in _WAYS[:2]) and len(ways) != 1:
+    # One that is given and wrong is not in the data; it is one all the same.
+    ways = [way for way in _WAYS[:2] if way not in info.data or info.data[way]] + ["in_cluster"] * in_cluster
+    if len(ways) != 1:
         found = f"this has {' and '.join(ways)}" if ways else "this has none"
         raise wrong(f"a cluster has one of kubeconfig, server and in_cluster; {found}", instead_of=_WAYS)
     return in_cluster

@@ -138,6 +138,19 @@ def _problem(document: Document, form: type[Form], error: ErrorDetails) -> Probl
     return document.problem(here, f"{owner} {what or error['msg'][:1].lower() + error['msg'][1:]}", nearest)
 
 
+def in_words(error: ErrorDetails) -> str:
+    """What is wrong with a value, in the reader's words, to follow its name."""
+    what, _ = _wanted(error["type"], error["input"])
+    if error["type"] == "missing":
+        return "is missing"
+    if error["type"] == "extra_forbidden":
+        return "is not one of them"
+    allowed = error.get("ctx", {}).get("expected") if error["type"] in ("enum", "literal_error") else None
+    if allowed:
+        return f"is one of {allowed}, not {_quoted(error['input'])}"
+    return what or error["msg"][:1].lower() + error["msg"][1:].replace("Input ", "")
+
+
 def _wanted(kind: str, given: Any) -> tuple[str, str]:
     """What pydantic's error means in the reader's words, after the key's name."""
     if kind == "string_type":

@@ -222,23 +222,34 @@ def _repeated_ids(playbooks: _Loaded[PlaybookForm]) -> Iterator[Problem]:
             common = own | common
 
 
+K = TypeVar("K", dict[str, Any], str)
+
+
+def _raw(document: Document, key: str, kind: type[K]) -> K:
+    """A key's value from the raw data, so that other mistakes do not hide one between files; an empty one if it is wrong."""
+    value = document.data.get(key) if isinstance(document.data, dict) else None
+    return value if isinstance(value, kind) else kind()
+
+
 def _always(document: Document) -> bool:
     return isinstance(document.data, dict) and document.data.get("always") is True
 
 
 def _repeated_selections(playbooks: _Loaded[PlaybookForm]) -> Iterator[Problem]:
     taken: dict[tuple[str, str], str] = {}
-    for stem, (document, form) in playbooks.items():
-        for kind, names in (("symptoms", form.selects.symptoms), ("alerts", form.selects.alerts)) if form else ():
-            for index, name in enumerate(names):
-                other = taken.setdefault((kind, name), stem)
+    for stem, (document, _) in playbooks.items():
+        selects = _raw(document, "selects", dict)
+        for kind in ("symptoms", "alerts"):
+            names = selects.get(kind)
+            for index, name in enumerate(names if isinstance(names, list) else [names]):
+                other = taken.setdefault((kind, name), stem) if isinstance(name, str) else stem
                 if other != stem:
                     where = document.where(("selects", kind, index))
                     yield document.problem(where, f"'{name}' selects the playbook {other} already")
 
 
 def _refinement_cycles(causes: _Loaded[CauseForm]) -> Iterator[Problem]:
-    broader = {stem: form.refines for stem, (_, form) in causes.items() if form and form.refines}
+    broader = {stem: above for stem, (document, _) in causes.items() if (above := _raw(document, "refines", str))}
     for stem in broader:
         chain = [stem]
         while (above := broader.get(chain[-1])) and above not in chain:

@@ -53,16 +53,29 @@ def _known(info: ValidationInfo) -> Known | None:
     return info.context if isinstance(info.context, Known) else None
 
 
+_LISTED = {
+    "probe": "docs/probes.md lists them",
+    "symptom": "docs/playbooks.md lists them",
+    "kind of change": "docs/playbooks.md lists them",
+    "cause": "apidown playbooks list",
+}
+
+
 def _among(name: str, kind: str, known: Iterable[str]) -> str:
     options = sorted(known)
     if name not in options:
-        few = f"it is one of {', '.join(options)}" if 0 < len(options) <= 12 else ""
+        few = f"it is one of {', '.join(options)}" if 0 < len(options) <= 12 else _LISTED.get(kind, "")
         raise wrong(f"there is no {kind} '{name}'", did_you_mean(name, options) or few)
     return name
 
 
 def _probe(name: str, info: ValidationInfo) -> str:
     return _among(name, "probe", known.registry.probes) if (known := _known(info)) else name
+
+
+def _symptom(name: str, info: ValidationInfo) -> str:
+    known = _known(info)
+    return _among(name, "symptom", known.registry.symptoms) if known and known.registry.symptoms else name
 
 
 def _cause(name: str, info: ValidationInfo) -> str:
@@ -123,10 +136,11 @@ def _from(vantages: tuple[VantageKind, ...], info: ValidationInfo) -> tuple[Vant
 
 def _widen(widen: timedelta | None, info: ValidationInfo) -> timedelta | None:
     directions = [direction.value for direction in model.Direction]
-    given = [name for name in directions if info.data.get(name)]
-    if all(name in info.data for name in directions) and len(given) != 1:
+    # A direction that is given and wrong is not in the data; it is one all the same.
+    given = [name for name in directions if name not in info.data or info.data[name]]
+    if len(given) != 1:
         raise wrong("a window has one direction: before, after or around", "window: {before: 1h}", instead_of=directions)
-    if widen and given and widen <= info.data[given[0]]:
+    if widen and given[0] in info.data and widen <= info.data[given[0]]:
         raise wrong(f"'widen' is longer than '{given[0]}', and this is not")
     return widen
 
@@ -162,6 +176,7 @@ Id = Annotated[Text, AfterValidator(_identifier)]
 OwnId = Annotated[Id, AfterValidator(_own_id)]
 Template = Annotated[Text, AfterValidator(_template)]
 ProbeId = Annotated[Text, AfterValidator(_probe)]
+SymptomId = Annotated[Text, AfterValidator(_symptom)]
 CauseId = Annotated[Text, AfterValidator(_cause)]
 ChangeKindId = Annotated[Text, AfterValidator(lambda name: _among(name, "kind of change", CHANGE_KINDS))]
 ProbeParams = Annotated[dict[str, Any], AfterValidator(_with), Field(validate_default=True)]
@@ -184,7 +199,7 @@ class SourceForm(Form):
 class SelectsForm(Form):
     """What leads to the playbook when none was named."""
 
-    symptoms: Texts = ()
+    symptoms: Annotated[tuple[SymptomId, ...], ListOrOne] = ()
     """Symptoms as the triage names them."""
     alerts: Texts = ()
     """Names of alerts."""

@@ -19,7 +19,9 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import ValidationError
 
 from bot.clock import Clock
+from bot.document import did_you_mean
 from bot.errors import UsageError
+from bot.form import in_words
 from bot.model.base import Json, Value
 from bot.model.finding import Finding, Status
 from bot.model.observation import Observation
@@ -118,14 +120,18 @@ class Probe(Contribution, Generic[P]):
     vantages: tuple[VantageKind, ...] = (VantageKind.BOT, VantageKind.OUTSIDE)
 
     def validate(self, params: Json) -> P:
-        """The parameters as the probe's own type; raises UsageError naming the wrong one."""
+        """The parameters as the probe's own type; raises UsageError naming every wrong one."""
         try:
             return self.params.model_validate(params, strict=False)
         except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            known = ", ".join(self.params.model_fields) or "none"
-            raise UsageError(f"probe {self.id}: parameter {name}: {first['msg']}", nearest=f"its parameters: {known}") from error
+            known = list(self.params.model_fields)
+            said, near = [], ""
+            for details in error.errors():
+                name = ".".join(str(part) for part in details["loc"])
+                near = near or (did_you_mean(name, known) if details["type"] == "extra_forbidden" else "")
+                said.append(f"'{name}' {in_words(details)}")
+            nearest = near or (f"its parameters are {', '.join(known)}" if known else "it has no parameters")
+            raise UsageError(f"the parameters of the probe {self.id}: {'; '.join(said)}", nearest=nearest) from error
 
 
 # Outcomes that the boundary around every probe can add.
@@ -248,3 +254,5 @@ class Registry:
     probes: Mapping[str, Probe[Any]]
     commands: Mapping[str, Command] = field(default_factory=lambda: MappingProxyType({}))
     webhooks: Mapping[str, Webhook] = field(default_factory=lambda: MappingProxyType({}))
+    symptoms: frozenset[str] = frozenset()
+    """What the triage can call a failure, for playbooks to be selected by. Empty: not known here, and so not judged."""

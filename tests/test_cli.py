@@ -112,7 +112,20 @@ async def test_healthy_is_0(terminal: Terminal) -> None:
 async def test_a_named_cause_is_1(terminal: Terminal) -> None:
     done = await terminal.run("investigate", f"https://127.0.0.1:{free_port()}")
     assert (done.status, done.err) == (1, "")
+    assert "Verdict: " in done.out
     assert "The API server is not running" in done.out
+
+
+async def test_all_of_a_report_is_there_when_it_is_asked_for(terminal: Terminal) -> None:
+    short, full = await asyncio.gather(terminal.run("demo"), terminal.run("demo", "--full"))
+    assert "run the same with --full" in short.out
+    for heading in ("Causes", "Steps", "What changed", "Words"):
+        assert f"\n{heading}\n" in full.out
+        assert f"\n{heading}\n" not in short.out
+    # What could not be checked is named in both, and how it could be in one.
+    assert "Static pod manifests are as the records say" in " ".join(short.out.split())
+    assert "sha256sum" in full.out
+    assert "sha256sum" not in short.out
 
 
 async def test_inconclusive_is_2(terminal: Terminal) -> None:

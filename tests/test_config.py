@@ -324,3 +324,11 @@ def test_the_words_of_the_slash_command_are_no_names_of_clusters(tmp_path: Path)
         path.write_text(f"clusters:\n  {word}: {{server: https://a:1}}\n")
         with pytest.raises(DocumentErrors, match="word of the slash command"):
             Config.load(path)
+
+
+def test_a_wrong_way_to_a_cluster_counts_as_a_way(tmp_path: Path) -> None:
+    """That one of two is wrong does not hide that there are two."""
+    text = "clusters:\n  prod:\n    kubeconfig: prod.kubeconfig\n    server: ftp://a\n"
+    said = messages(tmp_path, text)
+    assert any("'ftp://a' is not the URL" in line for line in said)
+    assert any("one of kubeconfig, server and in_cluster; this has kubeconfig and server" in line for line in said)

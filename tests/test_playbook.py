@@ -48,7 +48,8 @@ REGISTRY = Registry(
             outcomes={"running": "good"},
             vantages=(VantageKind.BOT, VantageKind.CONTROL_PLANE),
         ),
-    }
+    },
+    symptoms=frozenset({"connection-refused", "tls-silent"}),
 )
 
 PLAYBOOK = """\
@@ -130,6 +131,20 @@ def test_three_mistakes_give_three_messages_with_place_and_suggestion(tmp_path: 
     ]
 
 
+def test_a_mistake_elsewhere_does_not_hide_one_between_files(tmp_path: Path) -> None:
+    """Two playbooks for one symptom, and causes that refine each other, in files that have other mistakes too."""
+    first = PLAYBOOK.format(id="a").replace("alerts: KubeAPIDown", "alerts: A")
+    second = PLAYBOOK.format(id="b").replace("impact: No one can work.", "impct: X").replace("alerts: KubeAPIDown", "alerts: B")
+    cause = CAUSE.replace("sentence: Nothing listens.", "refines: {other}\nsentence: Nothing listens.")
+    causes = {"c": cause.format(id="c", other="d").replace("domain: process", "domain: proces")}
+    folder = folder_with(tmp_path, playbooks={"a": first, "b": second}, causes={**causes, "d": cause.format(id="d", other="c")})
+    said = messages(folder)
+    assert "'connection-refused' selects the playbook a already" in said
+    assert "unknown key 'impct'" in said
+    assert "a cause refines itself: c > d > c" in said
+    assert "'proces' is not a value of 'domain'" in said
+
+
 def test_mistakes_of_all_files_come_together(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, playbooks={"a": "id: a", "b": "id: ["}, causes={"c": "id: d"})
     said = messages(folder)
@@ -195,7 +210,7 @@ def test_two_causes_do_not_refine_each_other(tmp_path: Path) -> None:
 
 def test_own_playbooks_add_and_replace(tmp_path: Path) -> None:
     own = PLAYBOOK.format(id="refused").replace("title: Connection refused", "title: Ours")
-    other = PLAYBOOK.format(id="other").replace("connection-refused]", "x]").replace("KubeAPIDown", "Y")
+    other = PLAYBOOK.format(id="other").replace("connection-refused]", "tls-silent]").replace("KubeAPIDown", "Y")
     folder = folder_with(tmp_path / "a", playbooks={"refused": PLAYBOOK.format(id="refused")})
     extra = folder_with(tmp_path / "b", playbooks={"refused": own, "other": other})
     library = load_library(folder, REGISTRY, extra)

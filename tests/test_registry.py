@@ -86,9 +86,9 @@ def test_wrong_parameters_are_named_with_the_right_ones(folder: Path) -> None:
     (folder / "one.py").write_text(PROBE.format(doc="x", name="one"))
     probe = scan(load(), Probe)["one"]
     assert probe.validate({"count": 2}).count == 2
-    with pytest.raises(UsageError, match="probe one: parameter cuont") as refusal:
+    with pytest.raises(UsageError, match="the parameters of the probe one: 'cuont' is not one of them") as refusal:
         probe.validate({"cuont": 2})
-    assert refusal.value.nearest == "its parameters: count"
+    assert refusal.value.nearest == "did you mean 'count'?"
 
 
 def test_every_probe_says_its_good_state_first_and_declares_its_own_outcomes() -> None:

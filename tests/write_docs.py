@@ -25,7 +25,7 @@ from bot.app import build_registry
 from bot.cli import app
 from bot.demo.scenarios import SCENARIOS
 from bot.diagnosis import rank
-from bot.diagnosis.triage_rules import CONTROL_RULES, RULES
+from bot.diagnosis.triage_rules import CONTROL_RULES, RULES, SYMPTOMS
 from bot.engine import investigate, recovery, rounds
 from bot.ids import digest
 from bot.model.alert import DEFAULT_RULES
@@ -158,7 +158,7 @@ def placeholders() -> str:
 
 def symptoms() -> str:
     rows = [
-        [layer.value, ", ".join(code(outcome) for where, outcome in RULES if where is layer and RULES[where, outcome].domain)]
+        [layer.value, ", ".join(code(outcome) for where, outcome in RULES if where is layer and outcome in SYMPTOMS)]
         for layer in Layer
     ]
     return table(["layer", "symptoms"], [["this vantage point", ", ".join(map(code, CONTROL_RULES))], *rows])

@@ -41,16 +41,21 @@ _CAPPED = " That proves nothing."
 
 RULES: dict[tuple[Layer, str], Rule] = {
     (_N, "name-not-found"): _rule(
-        Domain.DNS, "The name {host} does not exist, so nothing was connected to. Look at the DNS record."
+        Domain.DNS, "The name {name} does not exist, so nothing was connected to. Look at the DNS record."
     ),
-    (_N, "name-has-no-address"): _rule(Domain.DNS, "The name {host} exists and has no address. Look at the DNS record."),
+    (_N, "name-has-no-address"): _rule(Domain.DNS, "The name {name} exists and has no address. Look at the DNS record."),
+    (_N, "proxy-name-not-found"): _rule(
+        Domain.CLIENT,
+        "The name of the proxy, {name}, does not exist or has no address, so nothing was connected to. Look at the proxy that "
+        "is configured.",
+    ),
     (_N, "resolver-failing"): _rule(
-        Domain.DNS, "The DNS server fails to answer for {host}. It is DNS that fails, not yet the API server."
+        Domain.DNS, "The DNS server fails to answer for {name}. It is DNS that fails, not yet the API server."
     ),
     (_N, "resolver-timeout"): _rule(Domain.DNS, "The DNS server does not answer. It is DNS that fails, not yet the API server."),
     (_N, "answers-differ"): _rule(
         Domain.DNS,
-        "This machine resolves {host} to another address than its DNS server does. Look at the hosts file.",
+        "This machine resolves {name} to another address than its DNS server does. Look at the hosts file.",
         aside=True,
     ),
     (_N, "local-failure"): _rule(None, _LOCAL),
@@ -83,9 +88,9 @@ RULES: dict[tuple[Layer, str], Rule] = {
         Domain.LOAD_BALANCER,
         "The connection to port {port} is taken and then reset {where}. Look at the balancer or the box in front.",
     ),
-    (_T, "proxy-failed"): _rule(Domain.CLIENT, "The proxy that leads to the API server fails. Look at the proxy first."),
+    (_T, "proxy-failed"): _rule(Domain.CLIENT, "The proxy {proxy} that leads to the API server fails. Look at the proxy first."),
     (_T, "proxy-gateway"): _rule(
-        Domain.PATH, "The proxy works and cannot reach the API server {where}. Look from the proxy's own machine."
+        Domain.PATH, "The proxy {proxy} works and cannot reach the API server {where}. Look from the proxy's own machine."
     ),
     (_T, "local-failure"): _rule(None, _LOCAL),
     (_T, "address-forbidden"): _rule(
@@ -204,3 +209,6 @@ RULES: dict[tuple[Layer, str], Rule] = {
         None, "The request with credentials was not answered in the time that was left {where}." + _CAPPED
     ),
 }
+
+SYMPTOMS = frozenset({*CONTROL_RULES, *(outcome for (_, outcome), rule in RULES.items() if rule.domain is not None)})
+"""What playbooks can be selected by: every outcome that points somewhere."""

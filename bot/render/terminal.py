@@ -275,6 +275,9 @@ def _verdict(investigation: Investigation, paint: Paint) -> Iterator[str]:
             yield from _hanging(f"  {place}. ", f"{one_line(cause.title)} ({cause.domain.value}) [{cause.id}]")
     elif named and diagnosis.verdict is Verdict.CAUSE:
         yield from _cause(named[0])
+    others = [one_line(cause.title) for cause in diagnosis.causes if cause not in named]
+    if others and diagnosis.verdict is Verdict.CAUSE:
+        yield from _fill(f"Less support has: {'; '.join(others[: story.TOP_CAUSES])}", first="  ", rest="    ")
     onset, changed = story.onset(investigation), story.changed(investigation)
     if diagnosis.verdict is not Verdict.HEALTHY:
         yield from _hanging("  Since: ", phrases.since(onset)) if onset else ()
