@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.doctor.lines import Line
@@ -10,6 +11,8 @@ from bot.model.finding import Finding, Status, worst
 
 OLDEST_STORE = 6
 NO_SLACK = "Without Slack everything else works: apidown investigate"
+_REFUSED = re.compile(r"answered 403 for ([^:.]+)")
+_ENDPOINT = "cluster-endpoint"
 _MANIFEST = "add it under OAuth & Permissions (or paste docs/slack-manifest.yaml into App Manifest) and reinstall the app"
 
 
@@ -95,13 +98,19 @@ def reads(cluster: str, findings: Iterable[Finding]) -> Line:
     """Whether the identity may read the few objects that are asked for."""
     check = "optional reads"
     findings = list(findings)
-    if any("answered 403" in f"{one.raw_error} {one.todo}" for one in findings):
-        said = "Pods or endpoints may not be read, so these steps will be not-checked."
+    refused = [found[1] for one in findings if (found := _REFUSED.search(f"{one.raw_error} {one.todo}"))]
+    if refused:
+        said = f"These may not be read, so their steps will be not-checked: {', '.join(refused)}."
         remedy = "allow get and list as docs/configuration.md, Credentials, says"
         return Line(check=check, subject=cluster, status=Status.NOT_CHECKED, sentence=said, remedy=remedy)
-    if not findings or any(one.status is Status.NOT_CHECKED for one in findings):
+    if not findings:
         said = "Not looked at, because of what is above."
         return Line(check=check, subject=cluster, status=Status.NOT_APPLICABLE, sentence=said)
+    for one in findings:
+        if one.status is Status.NOT_CHECKED or (one.probe == _ENDPOINT and "published" not in one.evidence):
+            said = one.sentence if one.status is not Status.OK else one.todo or one.sentence
+            remedy = f"apidown investigate {cluster}"
+            return Line(check=check, subject=cluster, status=Status.INCONCLUSIVE, sentence=said, remedy=remedy)
     said = "Pods, endpoints and the published configuration can be read."
     return Line(check=check, subject=cluster, status=Status.OK, sentence=said)
 

@@ -87,7 +87,11 @@ def test_the_worst_address_speaks_for_a_cluster_and_says_how_many_are_alike() ->
 def test_refused_reads_say_what_to_allow_and_unasked_ones_say_nothing() -> None:
     refused = finding(Status.NOT_CHECKED, raw_error="the API answered 403 for pods in kube-system: pods is forbidden")
     assert judge.reads("prod", [refused]).status is Status.NOT_CHECKED
+    assert "pods in kube-system" in judge.reads("prod", [refused]).sentence
     assert "get and list" in judge.reads("prod", [refused]).remedy
+    slow = finding(Status.OK, todo="Not compared: the round's time was over.").model_copy(update={"probe": "cluster-endpoint"})
+    assert judge.reads("prod", [slow]).status is Status.INCONCLUSIVE
+    assert "time was over" in judge.reads("prod", [slow]).sentence
     assert judge.reads("prod", []).status is Status.NOT_APPLICABLE
     assert judge.reads("prod", [finding(Status.OK)]).status is Status.OK
 
