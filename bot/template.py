@@ -13,6 +13,8 @@ PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
         "port": "the target's port",
         "server": "the server URL",
         "address": "the address a finding is about",
+        "name": "the name that this machine resolves: the target's, or its proxy's",
+        "proxy": "the HTTP proxy in front of the target, as host:port",
         "server_name": "the name that the certificate must be for",
         "cluster": "the cluster's name",
         "context": "the kubeconfig context",

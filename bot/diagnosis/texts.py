@@ -17,6 +17,8 @@ def values_of(cluster: Cluster, *, address: str | None = None) -> dict[str, str]
         "port": str(target.port),
         "server": target.url,
         "address": address or target.host,
+        "name": (target.proxy or target).host,
+        "proxy": str(target.proxy or ""),
         "server_name": target.server_name,
         "cluster": cluster.called,
         "context": cluster.kubeconfig_context or "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -50,6 +51,20 @@ class Target(Value):
     guarded: bool = False
     proxy_url: str | None = None
 
+    @property
+    def proxy(self) -> Endpoint | None:
+        """Where the HTTP proxy is, without the user and password of its URL; None when there is none that can be used."""
+        try:
+            parts = urlsplit(self.proxy_url or "")
+            return Endpoint(host=parts.hostname, port=parts.port or 80) if parts.hostname else None
+        except ValueError:
+            return None
+
+    @property
+    def is_client_default(self) -> bool:
+        """Whether this is what kubectl asks without a configuration: port 8080 of its own machine, or plain http there."""
+        return is_loopback(self.host) and (self.port == 8080 or (self.scheme, self.port) == ("http", 80))
+
     @classmethod
     def from_url(
         cls, url: str, *, server_name: str | None = None, ca_pem: str | None = None, proxy_url: str | None = None
@@ -83,6 +98,22 @@ class Target(Value):
             ca_pem=ca_pem,
             proxy_url=proxy_url,
         )
+
+
+def literal(host: str) -> str | None:
+    """The IP address that this is, in its usual form, so that there is nothing to resolve; None for a name."""
+    try:
+        return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this names the machine that asks."""
+    address = literal(host)
+    if address is None:
+        return host == "localhost" or host.endswith(".localhost")
+    return ipaddress.ip_address(address).is_loopback
 
 
 class Cluster(Value):

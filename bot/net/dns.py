@@ -20,10 +20,10 @@ import dns.name
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
-import dns.resolver
 
 from bot.clock import Clock
 from bot.model.observation import Failure, Lookup
+from bot.model.target import literal
 from bot.net.timing import DNS_TIMEOUT_S, Expired, Stopwatch, raw
 
 _ADDRESS_LIMIT = 64
@@ -102,9 +102,9 @@ def _resolve(name: str) -> tuple[str, ...]:
 async def lookup_system(name: str, *, clock: Clock, resolver: SystemResolver, deadline: float = math.inf) -> Lookup:
     """What clients on this machine get: hosts file, caches, search domains and all."""
     watch = Stopwatch(clock, deadline)
-    literal = _literal(name)
-    if literal is not None:
-        return Lookup(name=name, addresses=(literal,), **watch.observed(None, None))
+    given = literal(name)
+    if given is not None:
+        return Lookup(name=name, addresses=(given,), **watch.observed(None, None))
     failure: Failure | None = None
     reason: str | None = None
     addresses: tuple[str, ...] = ()
@@ -140,9 +140,9 @@ async def lookup_server(name: str, server: str, *, clock: Clock, deadline: float
     The name is taken as absolute: no search domain is tried.
     """
     watch = Stopwatch(clock, deadline)
-    literal = _literal(name)
-    if literal is not None:
-        return Lookup(name=name, server=server, addresses=(literal,), **watch.observed(None, None))
+    given = literal(name)
+    if given is not None:
+        return Lookup(name=name, server=server, addresses=(given,), **watch.observed(None, None))
     try:
         place = _server_place(server)
     except ValueError:
@@ -224,22 +224,6 @@ def read_answer(query: dns.message.QueryMessage, wire: bytes) -> _Reply | None:
         reason = f"the server has no {dns.rdatatype.to_text(kind)} record for it"
         return _Reply(failure=Failure.NAME_HAS_NO_ADDRESS, raw_error=reason, rcode=rcode)
     return _Reply(rcode=rcode, addresses=addresses, ttl_s=min(rrset.ttl for rrset in sets))
-
-
-def system_resolvers(path: str = "/etc/resolv.conf") -> tuple[str, ...]:
-    """The addresses of the DNS servers this machine is configured with; none if it has no such file."""
-    try:
-        found = dns.resolver.Resolver(filename=path).nameservers
-    except (dns.exception.DNSException, OSError, ValueError):
-        return ()
-    return tuple(server for server in found if isinstance(server, str))
-
-
-def _literal(name: str) -> str | None:
-    try:
-        return str(ipaddress.ip_address(name.removeprefix("[").removesuffix("]")))
-    except ValueError:
-        return None
 
 
 def _server_place(server: str) -> tuple[socket.AddressFamily, str, int]:

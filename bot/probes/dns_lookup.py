@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from urllib.parse import urlsplit
 
 from bot.model.base import Value
 from bot.model.finding import Finding, Status
+from bot.model.target import literal
 from bot.probes._shared import names
 from bot.registry import ProbeContext, probe
 
@@ -30,6 +30,7 @@ class Params(Value):
         "address-given": "the server is named by its address, so there is nothing to resolve",
         "name-not-found": "the name does not exist (NXDOMAIN)",
         "name-has-no-address": "the name exists and has no address",
+        "proxy-name-not-found": "the name of the HTTP proxy in front of the server does not exist or has no address",
         "resolver-failing": "the DNS server answers with a failure or refuses, or its host says that there is none",
         "resolver-timeout": "the DNS server does not answer in 2 s, or cannot be reached",
         "answers-differ": "this machine and the DNS server give different addresses: a hosts entry or an old cache",
@@ -39,8 +40,8 @@ class Params(Value):
 )
 async def dns_lookup(ctx: ProbeContext, params: Params) -> AsyncGenerator[Finding, None]:
     target = ctx.cluster.target
-    host = (urlsplit(target.proxy_url).hostname or target.host) if target.proxy_url else target.host
-    if names.is_address(host):
+    host = (target.proxy or target).host
+    if literal(host) is not None:
         yield ctx.finding(host, Status.NOT_APPLICABLE, "address-given", f"{host} is an address, so no name is resolved.")
         return
     server = params.server or names.system_nameserver()
@@ -52,6 +53,8 @@ async def dns_lookup(ctx: ProbeContext, params: Params) -> AsyncGenerator[Findin
         )
     system, direct = asked.result(), checked.result() if checked else None
     status, outcome, sentence = names.judge(host, system, direct)
+    if target.proxy is not None and outcome in names.MISSING:
+        outcome, sentence = "proxy-name-not-found", f"{sentence} It is the name of the proxy that leads to {target.host}."
     raw_error = direct.raw_error if direct is not None and not system.ok else None
     yield ctx.finding(
         host,

@@ -200,7 +200,8 @@ def _commands() -> Iterator[str]:
 
 @pytest.mark.parametrize("command", sorted(set(_commands())))
 def test_every_command_is_one_line_that_a_shell_accepts(command):
-    filled = fill_command(command, values_of(CLUSTER, address="10.0.0.1"))
+    target = CLUSTER.target.model_copy(update={"proxy_url": "http://proxy.example:3128"})
+    filled = fill_command(command, values_of(CLUSTER.model_copy(update={"target": target}), address="10.0.0.1"))
     assert "\n" not in filled
     assert "<" not in filled.replace("</dev/null", "")
     assert subprocess.run(["sh", "-n", "-c", filled], capture_output=True, text=True).stderr == ""

@@ -55,7 +55,13 @@ def test_the_playbook_is_the_one_that_names_the_symptom():
 
 def test_every_sentence_uses_only_values_that_are_filled_in():
     for rule in (*RULES.values(), *CONTROL_RULES.values()):
-        assert {name for _, name, _, _ in Formatter().parse(rule.sentence) if name} <= {"host", "port", "server_name", "where"}
+        assert {name for _, name, _, _ in Formatter().parse(rule.sentence) if name} <= {
+            "name",
+            "proxy",
+            "port",
+            "server_name",
+            "where",
+        }
 
 
 def test_no_rule_calls_a_failing_layer_healthy():

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import dns.flags
 import dns.message
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 
 from bot.clock import SystemClock
 from bot.model.observation import Failure
-from bot.net.dns import SystemResolver, lookup_system, read_answer, system_resolvers
+from bot.net.dns import SystemResolver, lookup_system, read_answer
 from bot.net.round import RoundNetwork
 from tests.ports import free_port
 
@@ -188,10 +187,3 @@ def test_a_damaged_answer_never_raises(damage: list[tuple[int, int]]) -> None:
         wire[place] = value
     reply = read_answer(query, bytes(wire))
     assert reply is None or (reply.failure is None) == bool(reply.addresses)
-
-
-def test_the_machines_resolvers_come_from_its_configuration(tmp_path: Path) -> None:
-    path = tmp_path / "resolv.conf"
-    path.write_text("search example.test\nnameserver 10.0.0.53\nnameserver fd00::53\n")
-    assert system_resolvers(str(path)) == ("10.0.0.53", "fd00::53")
-    assert system_resolvers(str(tmp_path / "missing")) == ()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.model.finding import Status
 from bot.model.observation import Failure, Reject
 from bot.model.target import Endpoint
+from bot.probes._shared.names import system_nameserver
 from tests.probes.scene import ADDRESS, HOST, PLACE, PROBES, Scene, target
 
 Arrange = Callable[[Scene], object]
@@ -63,12 +66,22 @@ def by_address(scene: Scene) -> None:
     scene.target = target("https://10.0.0.1:6443")
 
 
+def behind_proxy(**scripted: Any) -> Arrange:
+    def arrange(scene: Scene) -> None:
+        scene.target = target(proxy_url="http://user:secret@proxy.example.com:3128")
+        for server in (None, DNS):
+            scene.network.resolves("proxy.example.com", server=server, **scripted)
+
+    return arrange
+
+
 NAMES: list[tuple[str, Status, Arrange]] = [
     ("resolved", Status.OK, lambda scene: scene.network.resolves(HOST, "10.0.0.1")),
     ("address-given", Status.NOT_APPLICABLE, by_address),
     ("name-not-found", Status.PROBLEM, system_fails(Failure.NAME_NOT_FOUND, Failure.NAME_NOT_FOUND)),
     ("name-not-found", Status.PROBLEM, system_fails(Failure.RESOLVER_FAILING, Failure.NAME_NOT_FOUND)),
     ("name-has-no-address", Status.PROBLEM, system_fails(Failure.NAME_HAS_NO_ADDRESS, Failure.NAME_HAS_NO_ADDRESS)),
+    ("proxy-name-not-found", Status.PROBLEM, behind_proxy(failure=Failure.NAME_NOT_FOUND)),
     ("resolver-failing", Status.PROBLEM, system_fails(Failure.RESOLVER_FAILING, Failure.RESOLVER_FAILING, rcode="SERVFAIL")),
     ("resolver-timeout", Status.PROBLEM, system_fails(Failure.RESOLVER_FAILING, Failure.RESOLVER_TIMEOUT)),
     ("answers-differ", Status.PROBLEM, hosts_entry),
@@ -82,7 +95,7 @@ async def test_names(outcome: str, status: Status, arrange: Arrange) -> None:
     scene = Scene()
     arrange(scene)
     finding = await scene.one("dns-lookup", server=DNS)
-    assert (finding.outcome, finding.status, finding.subject) == (outcome, status, scene.target.host)
+    assert (finding.outcome, finding.status, finding.subject) == (outcome, status, (scene.target.proxy or scene.target).host)
 
 
 async def test_a_round_robin_that_shares_an_address_is_no_difference() -> None:
@@ -99,6 +112,22 @@ async def test_the_dns_servers_code_is_evidence() -> None:
     assert finding.evidence["rcode"] == "SERVFAIL"
     assert finding.raw_error == "answered SERVFAIL"
     assert "(SERVFAIL)" in finding.sentence
+
+
+@pytest.mark.parametrize("failure", [Failure.NAME_NOT_FOUND, Failure.NAME_HAS_NO_ADDRESS])
+async def test_a_proxy_without_an_address_is_not_the_server_s_name_that_is_missing(failure: Failure) -> None:
+    scene = Scene()
+    behind_proxy(failure=failure)(scene)
+    finding = await scene.one("dns-lookup", server=DNS)
+    assert (finding.status, finding.outcome, finding.subject) == (Status.PROBLEM, "proxy-name-not-found", "proxy.example.com")
+    assert f"the name of the proxy that leads to {HOST}" in finding.sentence
+
+
+def test_the_dns_server_to_compare_with_comes_from_the_machine_s_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "resolv.conf"
+    path.write_text("search example.test\nnameserver fd00::53\nnameserver 10.0.0.53\n")
+    assert system_nameserver(str(path)) == "fd00::53"
+    assert system_nameserver(str(tmp_path / "missing")) is None
 
 
 async def test_behind_a_proxy_its_name_is_the_one_that_must_resolve() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from bot.model.diagnosis import Confidence
 from bot.model.playbook import Domain
-from tests.diagnosis.facts import ONE, answer, climb, finding, ladder
+from bot.model.target import Target
+from tests.diagnosis.facts import CLUSTER, ONE, answer, climb, finding, ladder
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,35 @@ def test_another_server_at_the_address_is_told_from_a_rebuilt_cluster():
 def test_plain_http_to_the_https_port_is_the_client_s_and_certain():
     said = answer(ladder("apiserver-health", "https-expected"))
     assert (said.named, said.first.confidence) == (("client-misconfigured",), Confidence.HIGH)
+
+
+BEHIND_A_PROXY = CLUSTER.model_copy(
+    update={"target": Target.from_url("https://localhost:6443", proxy_url="http://me:secret@proxy.example.com:3128")}
+)
+
+
+def test_a_proxy_without_an_address_is_blamed_and_not_the_server_s_name():
+    found = [
+        finding("dns-lookup", "proxy-name-not-found", "proxy.example.com"),
+        *climb("localhost:6443", "tcp-connect", "proxy-failed"),
+    ]
+    said = answer(found, cluster=BEHIND_A_PROXY)
+    assert said.named == ("proxy-failing",)
+    assert said.first.confidence is Confidence.HIGH
+    assert "proxy.example.com" in said.triage.sentence
+    assert "--proxy 'http://proxy.example.com:3128'" in said.text
+    assert "secret" not in said.text
+
+
+def test_a_proxy_that_refuses_is_blamed_before_the_url():
+    said = answer(climb("localhost:6443", "tcp-connect", "proxy-failed"), cluster=BEHIND_A_PROXY)
+    assert said.named == ("proxy-failing",)
+    assert "The proxy proxy.example.com:3128 " in said.triage.sentence
+
+
+@pytest.mark.parametrize("outcome", ["resolver-failing", "resolver-timeout"])
+def test_a_dns_server_that_fails_is_not_the_proxy_s_fault(outcome):
+    found = [finding("dns-lookup", outcome, "proxy.example.com"), *climb("localhost:6443", "tcp-connect", "proxy-failed")]
+    said = answer(found, cluster=BEHIND_A_PROXY)
+    assert said.first.id == "dns-server-failing"
+    assert "dig +time=2 +tries=1 proxy.example.com" in said.text

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 import dns.exception
 import dns.resolver
 
@@ -13,6 +11,9 @@ from bot.model.observation import Failure, Lookup
 from bot.probes._shared.words import listed, took
 
 _VAGUE = frozenset({Failure.RESOLVER_FAILING, Failure.RESOLVER_TIMEOUT, Failure.DEADLINE_CAPPED})
+
+MISSING = ("name-not-found", "name-has-no-address")
+"""The outcomes that are about the name itself, and not about who was asked."""
 
 _SENTENCES = {
     "name-not-found": "The name {host} does not exist.",
@@ -24,22 +25,13 @@ _SENTENCES = {
 }
 
 
-def system_nameserver() -> str | None:
+def system_nameserver(path: str = "/etc/resolv.conf") -> str | None:
     """The first name server of this machine's resolver configuration; None when there is none."""
     try:
-        servers = dns.resolver.Resolver().nameservers
-    except (dns.exception.DNSException, OSError):
+        servers = dns.resolver.Resolver(filename=path).nameservers
+    except (dns.exception.DNSException, OSError, ValueError):
         return None
     return next((server for server in servers if isinstance(server, str) and "://" not in server), None)
-
-
-def is_address(host: str) -> bool:
-    """Whether this is an IP literal, so that there is nothing to resolve."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def judge(host: str, system: Lookup, direct: Lookup | None) -> tuple[Status, str, str]:
