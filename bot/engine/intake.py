@@ -55,7 +55,9 @@ class Intake:
         )
         # Without a key two wishes are two, even of one person.
         parts = (request.trigger.who, request.key or f"{now:%H%M%S.%f}")
-        joined = self._event(EventType.TRIGGER_JOINED, request.trigger.kind, *parts, data=request.trigger, round=0)
+        wishes = {"thread": request.thread, "playbook": request.playbook, "since": request.since}
+        trigger = request.trigger.model_copy(update=wishes)
+        joined = self._event(EventType.TRIGGER_JOINED, request.trigger.kind, *parts, data=trigger, round=0)
         opening = await self._store.open(
             self._event(EventType.OPENED, data=opened, round=0), joined, ref=ref, once=request.key is not None
         )

@@ -90,13 +90,17 @@ class Thread(Value):
 
 class Trigger(Value):
     """What started or joined an investigation: ``kind`` is slash-command, button, alert, alert-resolved, heartbeat or
-    command-line. ``alert`` is there for the two kinds of alert; a resolved one starts nothing by itself."""
+    command-line. ``alert`` is there for the two kinds of alert; a resolved one starts nothing by itself. One that joins says
+    what ``Opened`` says of one that starts: where it was asked, and what it wants of the next round."""
 
     kind: str
     who: str
     text: str = ""
     name: str | None = None
     alert: Alert | None = None
+    thread: Thread | None = None
+    playbook: str | None = None
+    since: Moment | None = None
 
 
 class Opened(Value):

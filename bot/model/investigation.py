@@ -35,6 +35,7 @@ from bot.model.events import (
     StepFinished,
     StepPlan,
     StepStarted,
+    Thread,
     Triaged,
     Trigger,
 )
@@ -43,6 +44,10 @@ from bot.model.finding import Finding, Status
 
 ROUNDS_BY_ALERTS = 5
 """How many rounds an investigation has at most when nobody but alerts asks for them."""
+
+
+_ROOT = "root"
+"""The key of the message that a thread begins with."""
 
 
 class Ref(Value):
@@ -80,7 +85,9 @@ class StepState(Value):
 
 class Investigation(Value):
     """Everything that is known, at one point of the log. Steps, findings and correlations are the current round's;
-    ``messages`` are all that were posted, of every round; ``undeliverable`` says why no more can be in this one."""
+    ``messages`` are all that were posted, of every round; ``undeliverable`` says why no more can be in this one.
+    ``asked_by`` asked for this round, if it is not the first; ``before`` is how the one before ended, and ``ended_at`` when.
+    ``closed_to_us`` are channels that the thread could not be begun in, ``moves`` how often it was moved for that."""
 
     ref: Ref
     opened: Opened
@@ -106,7 +113,22 @@ class Investigation(Value):
     messages: dict[str, Delivered] = {}
     planned: tuple[str, ...] = ()
     undeliverable: str | None = None
+    asked_by: Trigger | None = None
+    before: Diagnosis | None = None
+    ended_at: Moment | None = None
+    closed_to_us: tuple[str, ...] = ()
+    moves: int = 0
     last_event_at: Moment
+
+    @property
+    def root(self) -> Delivered | None:
+        """Where its thread begins, once it does."""
+        return self.messages.get(_ROOT)
+
+    @property
+    def has_no_thread(self) -> bool:
+        """Whether it runs where nobody sees it: its thread could not be begun, and nobody asked elsewhere since."""
+        return self.root is None and self.undeliverable is not None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -191,6 +213,9 @@ def _round_started(state: Investigation, event: Event) -> dict[str, Any]:
         "round_started_at": event.at,
         "server": data.server or state.server,
         "steps": tuple(StepState(plan=plan) for plan in data.steps),
+        "asked_by": _asker(state) if event.round > 1 else None,
+        "before": state.diagnosis,
+        "ended_at": state.concluded_at,
         "triage": None,
         "playbook": None,
         "correlations": (),
@@ -203,6 +228,13 @@ def _round_started(state: Investigation, event: Event) -> dict[str, Any]:
         # The first round starts while the root is being posted: it does not undo that posting failed.
         "undeliverable": state.undeliverable if event.round <= 1 else None,
     }
+
+
+def _asker(state: Investigation) -> Trigger | None:
+    """Whose wish the next round is."""
+    if state.rerun_requested_by:
+        return Trigger(kind="button", who=state.rerun_requested_by)
+    return state.joined[-1] if state.joined_since_conclusion else None
 
 
 def _playbook_selected(state: Investigation, event: Event) -> dict[str, Any]:
@@ -278,7 +310,18 @@ def _joined(state: Investigation, event: Event) -> dict[str, Any]:
     trigger = Trigger.model_validate_json(_json(event))
     after = state.model_copy(update={"joined": (*state.joined, trigger)})
     asks = state.state is State.CONCLUDED and _asks_again(after, trigger)
-    return {"joined": after.joined, "joined_since_conclusion": state.joined_since_conclusion or asks}
+    wishes = {name: wish for name in ("playbook", "since") if (wish := getattr(trigger, name)) is not None}
+    update: dict[str, Any] = {"opened": state.opened.model_copy(update=wishes)} if wishes else {}
+    if state.has_no_thread and trigger.thread is not None:
+        left = tuple(channel for channel in state.closed_to_us if channel != trigger.thread.channel)
+        update = _moved(state.model_copy(update={"closed_to_us": left, **update}), trigger.thread)
+    return {"joined": after.joined, "joined_since_conclusion": state.joined_since_conclusion or asks, **update}
+
+
+def _moved(state: Investigation, thread: Thread) -> dict[str, Any]:
+    """The thread begins here instead: where somebody asked."""
+    opened = state.opened.model_copy(update={"thread": thread})
+    return {"opened": opened, "closed_to_us": state.closed_to_us, "undeliverable": None, "moves": state.moves + 1}
 
 
 def _asks_again(state: Investigation, trigger: Trigger) -> bool:
@@ -316,7 +359,14 @@ def _delivered(state: Investigation, event: Event) -> dict[str, Any]:
 
 def _delivery_failed(state: Investigation, event: Event) -> dict[str, Any]:
     data = DeliveryFailed.model_validate_json(_json(event))
-    return {"undeliverable": data.error} if data.final else {}
+    if not data.final:
+        return {}
+    if state.root is not None or state.opened.thread is None:
+        return {"undeliverable": data.error}
+    closed = (*state.closed_to_us, state.opened.thread.channel)
+    asked = [trigger.thread for trigger in state.joined if trigger.thread is not None and trigger.thread.channel not in closed]
+    update = {"closed_to_us": closed}
+    return _moved(state.model_copy(update=update), asked[0]) if asked else {**update, "undeliverable": data.error}
 
 
 _FOLDS: dict[str, Callable[[Investigation, Event], dict[str, Any]]] = {

@@ -95,13 +95,14 @@ class SlackApp:
             tasks.create_task(self._socket.run(), name="Slack sockets")
 
     async def undeliverable(self, investigation: Investigation, why: str) -> None:
-        """Tells whoever started an investigation that its thread cannot be posted, where only they see it; a direct message
+        """Tells whoever asked for an investigation in its channel that its thread cannot be posted, where only they see it; a direct message
         when the command was typed elsewhere or too long ago. Never raises."""
-        trigger, thread = investigation.opened.trigger, investigation.opened.thread
-        runs = fmt(
-            "The investigation {} of {} runs, but its thread cannot be shown.", investigation.ref.id, investigation.ref.cluster
-        )
-        text = lines([runs, escape(why)])
+        thread, called = investigation.opened.thread, investigation.opened.cluster.called
+        asked = [trigger for trigger in investigation.joined if thread is not None and trigger.thread == thread]
+        trigger = asked[-1] if asked else investigation.opened.trigger
+        runs = fmt("The investigation {} of {} runs, but its thread cannot be shown.", investigation.ref.id, called)
+        again = fmt("Or type /apidown {} in a channel that I am in: its thread begins there.", called)
+        text = lines([runs, escape(why), *([again] if investigation.root is None else [])])
         url = self._callers.get((trigger.who, thread.channel if thread else ""))
         if url and await self._tell_markup(url, None, text):
             return

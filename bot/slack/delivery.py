@@ -71,13 +71,14 @@ class SlackDelivery:
             raise told from group
 
     async def _rounds(self, lease: Lease, ledger: Ledger) -> None:
-        """Delivers; when that cannot be done, rests until a new round is a reason to try again."""
-        thread = ledger.state.opened.thread
-        if thread is None:
+        """Delivers; when that cannot be done, rests until there is a reason to try again: a new round, or somebody who asks
+        in another channel for what has no thread yet."""
+        if ledger.state.opened.thread is None:
             await ledger.until(lambda: ledger.closed)
             return
-        failed = ledger.attempt if ledger.state.undeliverable else 0
+        failed = ledger.attempt if ledger.state.undeliverable else None
         while await self._reason_to_try(ledger, failed):
+            thread = ledger.state.opened.thread
             try:
                 await self._keep_equal(lease, ledger, thread.channel)
             except Undeliverable as error:
@@ -86,8 +87,8 @@ class SlackDelivery:
             else:
                 return
 
-    async def _reason_to_try(self, ledger: Ledger, failed: int) -> bool:
-        """Whether there is a round that delivery did not fail in; False when the investigation closes without one."""
+    async def _reason_to_try(self, ledger: Ledger, failed: tuple[int, int] | None) -> bool:
+        """Whether there is a try that did not fail; False when the investigation closes without one."""
         await ledger.until(lambda: ledger.closed or ledger.attempt != failed)
         return ledger.attempt != failed
 
@@ -116,13 +117,14 @@ class SlackDelivery:
             raise Undeliverable(Result(kind=Kind.FATAL, error="a defect of apidown, see its log")) from group
 
     async def _give_up(self, lease: Lease, ledger: Ledger, error: Undeliverable) -> None:
+        state = ledger.state
         log.error("slack-undeliverable", investigation=str(lease.ref), error=error.result.error, detail=error.result.detail)
         await ledger.note(
-            event_id(EventType.DELIVERY_FAILED, error.key or "thread", ledger.attempt, lease.epoch),
+            event_id(EventType.DELIVERY_FAILED, error.key or "thread", *ledger.attempt, lease.epoch),
             EventType.DELIVERY_FAILED,
             DeliveryFailed(message=error.key or "thread", error=error.result.error, final=True),
         )
-        await self._on_undeliverable(ledger.state, error.what)
+        await self._on_undeliverable(state, error.what)
 
 
 def _told(group: BaseExceptionGroup[BaseException], *kinds: type[BaseException]) -> BaseException | None:

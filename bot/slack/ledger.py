@@ -45,9 +45,9 @@ class Ledger:
         return self._state
 
     @property
-    def attempt(self) -> int:
-        """Which try to deliver this is: one a round, the opening included in the first."""
-        return max(1, self.state.round)
+    def attempt(self) -> tuple[int, int]:
+        """Which try to deliver this is: one a round, the opening included in the first, and one wherever it is moved to."""
+        return max(1, self.state.round), self.state.moves
 
     @property
     def closed(self) -> bool:

@@ -28,6 +28,7 @@ from bot.model.events import (
     StepFinished,
     StepPlan,
     StepStarted,
+    Thread,
     Trigger,
 )
 from bot.model.finding import Finding, Status
@@ -193,6 +194,42 @@ def test_only_a_final_failure_of_delivery_counts_until_the_next_round() -> None:
 def test_a_failure_to_post_the_root_outlives_the_start_of_the_first_round() -> None:
     log = opened().add(EventType.DELIVERY_FAILED, DeliveryFailed(message="root", error="archived", final=True))
     assert log.begin("tcp").state.undeliverable == "archived"
+
+
+def test_whoever_joins_may_say_since_when_and_which_playbook_for_the_next_round() -> None:
+    log = full().add(EventType.TRIGGER_JOINED, Trigger(kind="slash-command", who="bob", since=AT, playbook="q"))
+    assert (log.state.opened.since, log.state.opened.playbook) == (AT, "q")
+    log.add(EventType.TRIGGER_JOINED, Trigger(kind="slash-command", who="cat"))
+    assert (log.state.opened.since, log.state.opened.playbook) == (AT, "q")
+
+
+def test_a_round_knows_who_asked_for_it_and_how_the_one_before_ended() -> None:
+    log = full()
+    assert (log.state.asked_by, log.state.before) == (None, None)
+    ended = log.state.concluded_at
+    log.add(EventType.TRIGGER_JOINED, Trigger(kind="slash-command", who="bob")).begin("tcp")
+    assert log.state.asked_by == Trigger(kind="slash-command", who="bob")
+    assert (log.state.before, log.state.ended_at) == (HEALTHY, ended)
+    log.conclude().add(EventType.RERUN_REQUESTED, by="cat").begin("tcp")
+    assert log.state.asked_by == Trigger(kind="button", who="cat")
+
+
+def test_a_thread_that_was_begun_stays_where_it_is() -> None:
+    log = Log().add(EventType.OPENED, OPENED.model_copy(update={"thread": Thread(channel="C1")}))
+    log.add(EventType.DELIVERED, Delivered(message="root", channel="C1", ts="1.0", digest="d"))
+    log.add(EventType.DELIVERY_FAILED, DeliveryFailed(message="steps/1", error="is_archived", final=True))
+    log.add(EventType.TRIGGER_JOINED, Trigger(kind="slash-command", who="bob", thread=Thread(channel="C2")))
+    assert log.state.opened.thread == Thread(channel="C1")
+    assert log.state.undeliverable == "is_archived"
+
+
+def test_a_channel_that_was_closed_to_us_is_tried_again_when_somebody_asks_there() -> None:
+    log = Log().add(EventType.OPENED, OPENED.model_copy(update={"thread": Thread(channel="C1")}))
+    log.add(EventType.DELIVERY_FAILED, DeliveryFailed(message="root", error="not_in_channel", final=True))
+    assert log.state.has_no_thread
+    log.add(EventType.TRIGGER_JOINED, Trigger(kind="slash-command", who="bob", thread=Thread(channel="C1")))
+    assert not log.state.has_no_thread
+    assert (log.state.opened.thread, log.state.moves, log.state.closed_to_us) == (Thread(channel="C1"), 1, ())
 
 
 def test_unknown_types_change_nothing_but_the_time() -> None:

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from yarl import URL
 
 from bot.errors import LeaseLost
-from bot.model.events import DeliveryPlanned, Event, EventType, StepPlan, Thread
+from bot.model.events import DeliveryPlanned, Event, EventType, StepPlan, Thread, Trigger
 from bot.model.finding import Status
 from bot.render.thread import messages
 from bot.slack.client import SlackClient
@@ -134,6 +134,57 @@ async def test_a_new_round_is_a_reason_to_try_a_failed_thread_again(told):
             await task
     await told.shows_everything()
     assert len(told.undeliverable) == 1
+
+
+def joined(who, channel):
+    trigger = Trigger(kind="slash-command", who=who, thread=Thread(channel=channel))
+    data = trigger.model_dump(mode="json")
+    return Event(id=f"trigger-joined/{who}", type=EventType.TRIGGER_JOINED, round=0, at=CLOCK.now(), by="x", data=data)
+
+
+@pytest.mark.parametrize("when", ["after it failed", "while it fails"])
+async def test_a_thread_that_could_not_be_begun_is_begun_where_somebody_asks_next(told, when):
+    slack, story = told.slack, scenarios.tie()
+    told.channel = slack.elsewhere
+    await told.open(story)
+    if when == "while it fails":
+        await told.store.append(told.ref, [joined("U0BOB", slack.incidents)])
+    async with told.delivering() as task:
+        await slack.wait_for(lambda: told.undeliverable)
+        if when == "after it failed":
+            await told.store.append(told.ref, [joined("U0BOB", slack.incidents)])
+        told.channel = slack.incidents
+        await told.tell(closed(story))
+        async with asyncio.timeout(20):
+            await task
+    assert "root" in told.shown()
+    assert "verdict/1" in told.shown()
+    state = await told.state()
+    assert state.opened.thread == Thread(channel=slack.incidents)
+    assert state.root is not None
+    assert state.root.channel == slack.incidents
+    assert not slack.channels[slack.elsewhere].messages
+    assert len(told.undeliverable) == 1
+    slack.assert_clean()
+
+
+async def test_a_second_channel_that_the_bot_is_not_in_leaves_it_for_the_third(told):
+    slack, story = told.slack, scenarios.tie()
+    other = slack.add_channel("other")
+    told.channel = slack.elsewhere
+    await told.open(story)
+    async with told.delivering() as task:
+        await slack.wait_for(lambda: told.undeliverable)
+        await told.store.append(told.ref, [joined("U0BOB", other)])
+        await slack.wait_for(lambda: len(told.undeliverable) == 2)
+        assert (await told.state()).has_no_thread
+        await told.store.append(told.ref, [joined("U0CAT", slack.incidents)])
+        told.channel = slack.incidents
+        await told.tell(closed(story))
+        async with asyncio.timeout(20):
+            await task
+    assert "verdict/1" in told.shown()
+    assert len(await told.events(EventType.DELIVERY_FAILED)) == 2
 
 
 async def test_an_archived_channel_ends_the_delivery_in_the_middle(told):
