@@ -84,7 +84,7 @@ $(ASSETS_HOME)/etcd: tests/lab/assets/go.mod
 	touch $@
 
 helm-lint: $(HELM_HOME)/helm  ## build Helm for the chart's tests (needs Go), and lint the chart
-	$(HELM_HOME)/helm lint --strict --quiet helm/apidown
+	$(HELM_HOME)/helm lint --strict --quiet --set slack.existingSecret=slack,valkey.existingSecret=valkey helm/apidown
 
 $(HELM_HOME)/helm: tests/helm/tool/go.mod
 	@echo "Building Helm v$(HELM_VERSION); this takes some minutes the first time …"

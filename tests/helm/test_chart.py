@@ -324,6 +324,24 @@ def test_the_charts_version_is_the_projects() -> None:
     assert chart["appVersion"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
+def test_the_documents_values_and_secrets_fit_the_chart(folder: Path) -> None:
+    text = (ROOT / "docs" / "install.md").read_text()
+    values = re.search(r"`my-values.yaml`:\n\n```yaml\n(.*?)```", text, re.S)
+    assert values
+    rendered = render(folder, yaml.safe_load(values[1]))
+    made = {
+        name: set(re.findall(r"--from-literal=([a-z-]+)=", rest))
+        for name, rest in re.findall(r"create secret generic (\S+)(.*)", text)
+        if "--from-literal" in rest
+    }
+    asked: dict[str, set[str]] = {}
+    pods = [rendered.pod(), rendered.pod("StatefulSet", "apidown-valkey")]
+    for one in [entry for pod in pods for entry in pod["containers"][0]["env"]]:
+        if key := one.get("valueFrom", {}).get("secretKeyRef"):
+            asked.setdefault(key["name"], set()).add(key["key"])
+    assert made == asked
+
+
 # What a real API server says to it
 
 
