@@ -6,7 +6,7 @@ Types in and out are the model's; errors are ``bot.errors``'s, chained from the 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -133,14 +133,9 @@ class Entry(Value):
     event: Event
 
 
-class Store(Protocol):
-    """The event logs, the leases and the set of active investigations. Raises Unavailable when it cannot be reached and
-    LeaseLost when an owner's write carries a stale epoch."""
-
-    async def open(self, opened: Event, joined: Event, *, ref: Ref, once: bool = False) -> Opening:
-        """Atomically: join the cluster's open investigation with ``joined`` or open ``ref`` with ``opened``. With ``once``
-        the id of ``joined`` names the trigger, and one that was heard before does nothing, whatever became of it."""
-        ...
+class EventLog(Protocol):
+    """What is in the logs, and what comes into them. Raises Unavailable when the store cannot be reached and LeaseLost when
+    an owner's write carries a stale epoch."""
 
     async def append(self, ref: Ref, events: Sequence[Event], *, lease: Lease | None = None) -> int:
         """Appends those events whose ids are new; how many that were. Intake needs no lease, all else does."""
@@ -148,8 +143,18 @@ class Store(Protocol):
 
     async def read(self, ref: Ref, *, after: str = "0") -> list[Entry]: ...
 
-    def follow(self, ref: Ref, *, after: str = "0") -> AsyncIterator[Entry]:
+    def follow(self, ref: Ref, *, after: str = "0") -> AsyncGenerator[Entry]:
         """Entries as they are appended, by whichever replica, until cancelled."""
+        ...
+
+
+class Store(EventLog, Protocol):
+    """The event logs, the leases and the set of active investigations. Raises Unavailable when it cannot be reached and
+    LeaseLost when an owner's write carries a stale epoch."""
+
+    async def open(self, opened: Event, joined: Event, *, ref: Ref, once: bool = False) -> Opening:
+        """Atomically: join the cluster's open investigation with ``joined`` or open ``ref`` with ``opened``. With ``once``
+        the id of ``joined`` names the trigger, and one that was heard before does nothing, whatever became of it."""
         ...
 
     async def acquire(self, ref: Ref, owner: str) -> Lease | None:
@@ -220,10 +225,24 @@ class Investigations(Protocol):
         ...
 
 
+class Standing(Value):
+    """Whether an owner can know that it still is one. Not ``durable``: the store is away for longer than the lease lasts,
+    and what is seen would go with this replica. Then, for ``wait_s`` seconds, nothing is posted: a successor may be posting."""
+
+    durable: bool = True
+    wait_s: float = 0.0
+
+
+class OwnLog(EventLog, Protocol):
+    """One investigation's log as its owner holds it. A store that is away does not stop it, and Unavailable is not raised."""
+
+    def standing(self) -> Standing: ...
+
+
 class Deliverer(Protocol):
     """Keeps one investigation's thread equal to its log, for as long as the caller holds the lease."""
 
-    async def deliver(self, lease: Lease) -> None:
+    async def deliver(self, lease: Lease, log: OwnLog) -> None:
         """Returns when the investigation is closed and everything is delivered; raises LeaseLost when overtaken."""
         ...
 

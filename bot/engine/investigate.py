@@ -21,7 +21,7 @@ from bot.errors import ApidownError, ConfigError, LeaseLost, Unavailable
 from bot.model.base import Value
 from bot.model.events import Closed, EventType, Trigger
 from bot.model.investigation import Investigation, State, advance, replay
-from bot.ports import Directory, Entry, Lease, Store
+from bot.ports import Directory, Entry, EventLog, Lease, Store
 from bot.redact import Redactor
 
 _log = structlog.get_logger(__name__)
@@ -57,17 +57,18 @@ class Takeover(Value):
 class Owner:
     """Carries one investigation from wherever its log ends to ``closed``."""
 
-    def __init__(self, services: OwnerServices, lease: Lease) -> None:
+    def __init__(self, services: OwnerServices, lease: Lease, log: EventLog) -> None:
         self._services = services
+        self._events = log
         self._lease = lease
-        self._journal = Journal(store=services.store, lease=lease, clock=services.clock, redactor=services.redactor)
+        self._journal = Journal(store=log, lease=lease, clock=services.clock, redactor=services.redactor)
         self._state: Investigation | None = None
         self._position = "0"
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Returns when the investigation is closed. Raises LeaseLost when overtaken, Unavailable when the store is."""
-        for entry in await self._services.store.read(self._lease.ref):
+        """Returns when the investigation is closed. Raises LeaseLost when overtaken."""
+        for entry in await self._events.read(self._lease.ref):
             self._fold(entry)
         if self._state is None or self._state.state is State.CLOSED:
             return
@@ -87,7 +88,7 @@ class Owner:
         self._changed.set()
 
     async def _follow(self) -> None:
-        async for entry in self._services.store.follow(self._lease.ref, after=self._position):
+        async for entry in self._events.follow(self._lease.ref, after=self._position):
             self._fold(entry)
 
     async def _until_closed(self, follower: asyncio.Task[None]) -> None:
@@ -149,7 +150,7 @@ class Owner:
             _log.error("round-failed", investigation=str(self._lease.ref), round=self._journal.round, exc_info=error)
             ending = endings.defect(plain)
         if ending is not None:
-            so_far = replay(self._lease.ref, [entry.event for entry in await self._services.store.read(self._lease.ref)])
+            so_far = replay(self._lease.ref, [entry.event for entry in await self._events.read(self._lease.ref)])
             took = self._services.clock.monotonic() - began
             await endings.conclude(self._journal, so_far or self._known, ending, reason=reason, took_s=took)
 

@@ -19,7 +19,7 @@ from bot.ids import digest, event_id
 from bot.model.base import Json, Value
 from bot.model.events import MAX_BYTES, Event, EventType
 from bot.model.investigation import Ref
-from bot.ports import Lease, Store
+from bot.ports import EventLog, Lease
 from bot.redact import Redactor
 
 _LONGEST_NAME = 600
@@ -130,7 +130,7 @@ _FIELDS = 16
 class Journal:
     """An owner's pen: appends with the lease's epoch, so that an overtaken owner's facts are refused (LeaseLost)."""
 
-    def __init__(self, *, store: Store, lease: Lease, clock: Clock, redactor: Redactor) -> None:
+    def __init__(self, *, store: EventLog, lease: Lease, clock: Clock, redactor: Redactor) -> None:
         self._store = store
         self._lease = lease
         self._clock = clock

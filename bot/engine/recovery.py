@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import structlog
 
+from bot.engine.held_log import LEASE_S, HeldLog
 from bot.engine.investigate import Owner, OwnerServices, plainest
 from bot.errors import ApidownError, LeaseLost, Unavailable
 from bot.model.investigation import Ref
-from bot.ports import Deliverer, Lease, Store
+from bot.ports import Deliverer, Lease, OwnLog, Store
 
 _log = structlog.get_logger(__name__)
 
@@ -33,7 +34,7 @@ REST_AFTER_DEFECT_S = 60.0
 class NoDelivery:
     """The deliverer of an investigation without a thread."""
 
-    async def deliver(self, lease: Lease) -> None:
+    async def deliver(self, lease: Lease, log: OwnLog) -> None:
         return
 
 
@@ -47,6 +48,7 @@ class CustodianServices:
     scan_every_s: float = SCAN_EVERY_S
     renew_every_s: float = RENEW_EVERY_S
     rest_after_defect_s: float = REST_AFTER_DEFECT_S
+    lease_s: float = LEASE_S
 
     @property
     def store(self) -> Store:
@@ -118,29 +120,42 @@ class Custodian:
 
     async def _own(self, lease: Lease) -> None:
         """Works while the lease is kept; gives it back at the end, however it ends."""
+        log = HeldLog(self._services.store, lease, self._services.owner.clock, lease_s=self._services.lease_s)
         try:
+            await log.load()
             async with asyncio.TaskGroup() as tasks:
-                renewing = tasks.create_task(self._renew(lease), name=f"{lease.ref}: renew")
-                await self._work(lease)
-                renewing.cancel()
+                keeping = [
+                    tasks.create_task(log.run(), name=f"{lease.ref}: keep the log"),
+                    tasks.create_task(self._renew(log), name=f"{lease.ref}: renew"),
+                ]
+                await self._work(lease, log)
+                for task in keeping:
+                    task.cancel()
         except BaseExceptionGroup as group:
             raise plainest(group) from group
         finally:
             with contextlib.suppress(ApidownError):
+                await log.last_try()
                 await self._services.store.release(lease)
 
-    async def _work(self, lease: Lease) -> None:
-        """The rounds and the thread side by side; when both are done the cluster is free for its next investigation."""
+    async def _work(self, lease: Lease, log: HeldLog) -> None:
+        """The rounds and the thread side by side; when both are done, and the store has all of it, the cluster is free for
+        its next investigation."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(Owner(self._services.owner, lease).run(), name=f"{lease.ref}: own")
-            tasks.create_task(self._services.deliverer.deliver(lease), name=f"{lease.ref}: deliver")
-        await self._services.store.settle(lease)
+            tasks.create_task(Owner(self._services.owner, lease, log).run(), name=f"{lease.ref}: own")
+            tasks.create_task(self._services.deliverer.deliver(lease, log), name=f"{lease.ref}: deliver")
+        while True:
+            await log.emptied()
+            try:
+                await self._services.store.settle(lease)
+            except Unavailable:
+                await asyncio.sleep(self._services.renew_every_s)
+            else:
+                return
 
-    async def _renew(self, lease: Lease) -> None:
-        """Until the lease is lost. While the store is away nobody else can take it, and whoever writes finds out by itself."""
+    async def _renew(self, log: HeldLog) -> None:
+        """Until the lease is lost. While the store is away nobody else can take it, and the log is held here."""
         while True:
             await asyncio.sleep(self._services.renew_every_s)
-            try:
-                await self._services.store.renew(lease)
-            except Unavailable as error:
-                _log.warning("lease-not-renewed", investigation=str(lease.ref), error=str(error))
+            with contextlib.suppress(Unavailable):
+                await log.renew()

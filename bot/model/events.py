@@ -190,6 +190,12 @@ class Closed(Value):
     by: str = ""
 
 
+class Durability(Value):
+    """Data of ``durability-changed``: whether what is seen from here on survives the replica that sees it."""
+
+    durable: bool
+
+
 class DeliveryPlanned(Value):
     """Data of ``delivery-planned``: the message that is about to be posted, before it is, so that a successor looks
     whether it was. ``message`` is the view's stable key (``root``, ``steps/1``, ``verdict/1``)."""

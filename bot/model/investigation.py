@@ -26,6 +26,7 @@ from bot.model.events import (
     DeliveryFailed,
     DeliveryPlanned,
     Diagnosed,
+    Durability,
     Event,
     EventType,
     FindingRecorded,
@@ -40,7 +41,6 @@ from bot.model.events import (
     Trigger,
 )
 from bot.model.finding import Finding, Status
-
 
 ROUNDS_BY_ALERTS = 5
 """How many rounds an investigation has at most when nobody but alerts asks for them."""
@@ -87,7 +87,8 @@ class Investigation(Value):
     """Everything that is known, at one point of the log. Steps, findings and correlations are the current round's;
     ``messages`` are all that were posted, of every round; ``undeliverable`` says why no more can be in this one.
     ``asked_by`` asked for this round, if it is not the first; ``before`` is how the one before ended, and ``ended_at`` when.
-    ``closed_to_us`` are channels that the thread could not be begun in, ``moves`` how often it was moved for that."""
+    ``closed_to_us`` are channels that the thread could not be begun in, ``moves`` how often it was moved for that.
+    Not ``durable``: the store is away, and what is seen is only with the replica that sees it."""
 
     ref: Ref
     opened: Opened
@@ -118,6 +119,7 @@ class Investigation(Value):
     ended_at: Moment | None = None
     closed_to_us: tuple[str, ...] = ()
     moves: int = 0
+    durable: bool = True
     last_event_at: Moment
 
     @property
@@ -302,6 +304,14 @@ def _closed(state: Investigation, event: Event) -> dict[str, Any]:
     return {"state": State.CLOSED, "closed": Closed.model_validate_json(_json(event))}
 
 
+def _durability(state: Investigation, event: Event) -> dict[str, Any]:
+    return {"durable": Durability.model_validate_json(_json(event)).durable}
+
+
+def _owner_changed(state: Investigation, event: Event) -> dict[str, Any]:
+    return {"durable": True}  # whoever takes over has a store
+
+
 def _reopened(state: Investigation, event: Event) -> dict[str, Any]:
     return {"state": State.RUNNING, "closed": None, "cancel_requested_by": None}
 
@@ -382,6 +392,8 @@ _FOLDS: dict[str, Callable[[Investigation, Event], dict[str, Any]]] = {
     EventType.CONCLUDED: _concluded,
     EventType.CLOSED: _closed,
     EventType.REOPENED: _reopened,
+    EventType.DURABILITY_CHANGED: _durability,
+    EventType.OWNER_CHANGED: _owner_changed,
     EventType.TRIGGER_JOINED: _joined,
     EventType.CANCEL_REQUESTED: _cancel,
     EventType.RERUN_REQUESTED: _rerun,

@@ -219,6 +219,8 @@ def _footer(investigation: Investigation) -> Markup:
     asked = sum(trigger.alert is None for trigger in investigation.joined)
     if asked:
         parts.append(fmt("asked for {} more", phrases.count(asked, "time")))
+    if not investigation.durable:
+        parts.append(Markup("not durable: the store is away"))
     return Markup(" | ".join(parts))
 
 

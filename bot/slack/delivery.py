@@ -17,7 +17,7 @@ from bot.errors import LeaseLost
 from bot.ids import event_id
 from bot.model.events import DeliveryFailed, EventType
 from bot.model.investigation import Investigation
-from bot.ports import Lease, Store
+from bot.ports import EventLog, Lease, OwnLog, Standing
 from bot.slack.client import SlackClient
 from bot.slack.errors import Kind, Result
 from bot.slack.lanes import Lanes
@@ -38,7 +38,7 @@ class SlackDelivery:
     def __init__(
         self,
         *,
-        store: Store,
+        store: EventLog,
         slack: SlackClient,
         render: Render,
         clock: Clock,
@@ -54,10 +54,11 @@ class SlackDelivery:
         self._pace = Pace(clock, self._timing)
         self._queues: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def deliver(self, lease: Lease) -> None:
+    async def deliver(self, lease: Lease, log: OwnLog | None = None) -> None:
         """Returns when the investigation is closed and its thread shows all of it, or can show no more. Raises LeaseLost
-        when overtaken. Slack being away is waited for."""
-        ledger = Ledger(store=self._store, lease=lease, render=self._render, clock=self._clock, timing=self._timing)
+        when overtaken. Slack being away is waited for. Without ``log`` the store is there all the time."""
+        events, standing = (self._store, Standing) if log is None else (log, log.standing)
+        ledger = Ledger(store=events, standing=standing, lease=lease, render=self._render, clock=self._clock, timing=self._timing)
         await ledger.load()
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -14,6 +14,7 @@ from itertools import accumulate
 import structlog
 
 from bot.clock import Clock
+from bot.errors import LeaseLost
 from bot.ids import event_id
 from bot.model.events import Delivered, DeliveryFailed, DeliveryPlanned, EventType
 from bot.model.investigation import State
@@ -100,8 +101,22 @@ class Lanes:
                 self._pace.take_post(self._channel)
         return message
 
+    async def _ours(self, patience: Patience) -> bool:
+        """Whether this is certainly our thread. While the store is away only the thread itself can tell: whoever came after
+        us has posted with a higher epoch by the time that we go on, and then LeaseLost is raised."""
+        while (standing := self._ledger.standing()).wait_s > 0:
+            await self._ledger.changed(within=min(standing.wait_s, self._timing.read_back_pause_s))
+        if standing.durable:
+            return True
+        thread = self._parent or (self._outbox.posted[ROOT].ts if ROOT in self._outbox.posted else None)
+        if await self._read_back.newest_epoch(thread_ts=thread, patience=patience) > self._epoch:
+            raise LeaseLost(f"another replica has posted in the thread of investigation {self._ref}")
+        return False
+
     async def _deliver(self, message: Message) -> None:
         key = message.key
+        if not await self._ours(self._posting):
+            self._outbox.uncertain.setdefault(key, "")
         if key in self._outbox.uncertain:
             ts = await self._read_back.find(key, thread_ts=self._thread_of(key), patience=self._posting)
             if ts is not None:
@@ -215,6 +230,7 @@ class Lanes:
             self._ledger.redraw()
 
     async def _edit(self, edit: Edit) -> None:
+        await self._ours(self._editing)
         state = self._ledger.state
         blocks = () if edit.key in self._outbox.plain else edit.message.blocks
         result = await self._slack.update(self._channel, edit.ts, text=edit.message.text, blocks=blocks)

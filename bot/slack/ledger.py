@@ -12,7 +12,7 @@ from bot.model.base import Moment, Value
 from bot.model.events import DELIVERY, Event, EventType
 from bot.model.investigation import Investigation, State, advance
 from bot.model.message import Message
-from bot.ports import Lease, Store
+from bot.ports import EventLog, Lease, Standing
 from bot.slack.pace import Timing
 
 
@@ -26,7 +26,18 @@ class Ledger:
     """One investigation's log under one lease. A store that is away is waited for: whoever holds the lease is stopped by
     its owner when the lease runs out."""
 
-    def __init__(self, *, store: Store, lease: Lease, render: Render, clock: Clock, timing: Timing) -> None:
+    def __init__(
+        self,
+        *,
+        store: EventLog,
+        lease: Lease,
+        render: Render,
+        clock: Clock,
+        timing: Timing,
+        standing: Callable[[], Standing] = Standing,
+    ) -> None:
+        """``standing`` tells whether the store knows what is done here, and whether anything may be posted meanwhile."""
+        self.standing = standing
         self._store = store
         self._lease = lease
         self._render = render

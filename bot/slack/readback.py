@@ -54,6 +54,11 @@ class ReadBack:
                     return str(message["ts"])
         return None
 
+    async def newest_epoch(self, *, thread_ts: str | None, patience: Patience) -> int:
+        """The highest epoch of whoever posted of this investigation; 0 when nobody did, or when we may not read."""
+        found = [self._payload(message) for message in await self._messages(thread_ts, patience)]
+        return max((int(payload.get("epoch", 0)) for payload in found if payload is not None), default=0)
+
     async def _messages(self, thread_ts: str | None, patience: Patience) -> list[Mapping[str, Any]]:
         while True:
             if thread_ts is None:
@@ -69,10 +74,12 @@ class ReadBack:
             await patience.wait(result)
 
     def _is(self, message: Mapping[str, Any], key: str) -> bool:
+        payload = self._payload(message)
+        return payload is not None and payload.get("message") == key
+
+    def _payload(self, message: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What a message of this investigation carries."""
         found = message.get("metadata") or {}
         payload = found.get("event_payload") or {}
-        return (
-            found.get("event_type") == EVENT_TYPE
-            and payload.get("investigation") == str(self._ref)
-            and payload.get("message") == key
-        )
+        ours = found.get("event_type") == EVENT_TYPE and payload.get("investigation") == str(self._ref)
+        return payload if ours else None

@@ -254,8 +254,8 @@ class DyingStore:
     async def acquire(self, ref: Ref, owner: str) -> Lease | None:
         return await self._alive().acquire(ref, owner)
 
-    async def renew(self, lease: Lease) -> None:
-        await self._alive().renew(lease)
+    async def renew(self, lease: Lease, *, known: str | None = None) -> bool:
+        return await self._alive().renew(lease, known=known)
 
     async def release(self, lease: Lease) -> None:
         await self._alive().release(lease)

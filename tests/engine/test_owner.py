@@ -19,7 +19,7 @@ from bot.model.finding import Status
 from bot.model.investigation import Investigation, Ref, State
 from bot.model.playbook import Selects, Step
 from bot.playbook import Library
-from bot.ports import Lease
+from bot.ports import Lease, OwnLog
 from tests.engine.desk import (
     CLUSTER,
     HEALTHY,
@@ -356,7 +356,7 @@ async def test_a_defect_in_delivery_leaves_the_investigation_alone_for_a_while(d
     class Broken:
         tries = 0
 
-        async def deliver(self, lease: Lease) -> None:
+        async def deliver(self, lease: Lease, log: OwnLog) -> None:
             Broken.tries += 1
             raise RuntimeError("a defect")
 
@@ -393,7 +393,7 @@ async def test_a_store_that_is_away_for_a_moment_is_waited_for(server: RedisServ
             opening = await replica.intake.start(request())
             await desk.reached(opening.ref, first_step_done)
             server.freeze() if how == "freeze" else server.kill()
-            await eventually(lambda: any(entry["event"] in ("lease-not-renewed", "store-unavailable") for entry in logged))
+            await eventually(lambda: any(entry["event"] in ("log-held", "store-unavailable") for entry in logged))
             assert not replica.task.done()
             gate.set()
             if how == "freeze":
@@ -408,7 +408,7 @@ async def test_a_store_that_is_away_for_a_moment_is_waited_for(server: RedisServ
     events = await desk.events(opening.ref)
     assert len({event.id for event in events}) == len(events)
     # Nobody needs more than to be told that it is away, and that it is back.
-    assert {entry["event"] for entry in logged} <= {"store-unavailable", "store-back"}
+    assert {entry["event"] for entry in logged} <= {"store-unavailable", "store-back", "log-held", "log-appended"}
     assert logged
     await store.close()
 
