@@ -221,6 +221,7 @@ async def serve(settings: Settings, parts: Parts = _PRODUCTION) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(custodian.run(), name="custodian")
+                tasks.create_task(warn_of_eviction(store), name="store policy")
                 tasks.create_task(app.run(), name="slack")
                 tasks.create_task(serve_http(settings.health_host, settings.health_port, routes), name="http")
         except BaseExceptionGroup as group:

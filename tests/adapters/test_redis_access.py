@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from bot.adapters.redis import failures, scripts
+from bot.adapters.redis.policy import warn_of_eviction
 from bot.adapters.redis.store import connect
 from bot.errors import Unavailable
 from bot.model.events import EventType
@@ -181,3 +183,21 @@ async def test_a_user_that_is_not_there_is_said(server: RedisServer) -> None:
     error = await refusal(f"redis://nobody:some-password@127.0.0.1:{server.port}/0")
     assert "refuses the user name or password" in error.what
     assert "some-password" not in str(error)
+
+
+async def test_a_store_that_evicts_is_warned_of_and_one_that_does_not_is_not(server: RedisServer) -> None:
+    store = connect(server.url)
+    async with Redis.from_url(server.url) as root:
+        for policy, warned in (("noeviction", False), ("allkeys-lru", True)):
+            await root.config_set("maxmemory-policy", policy)
+            with capture_logs() as logged:
+                watching = asyncio.create_task(warn_of_eviction(store, every_s=0.02))
+                async with asyncio.timeout(20):
+                    while not logged and warned:
+                        await asyncio.sleep(0.02)
+                await store.ping()
+                watching.cancel()
+                await asyncio.wait([watching])
+            assert {entry["event"] for entry in logged} == ({"store-evicts"} if warned else set())
+            assert all(entry["policy"] == "allkeys-lru" for entry in logged)
+    await store.close()

@@ -1,0 +1,95 @@
+"""What a thread gets to see of an owner whose store is away: the whole story once, or nothing once there is a successor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+import pytest
+
+from bot.errors import LeaseLost
+from bot.model.events import Event
+from bot.model.investigation import Ref
+from bot.ports import Entry, Lease, Standing
+from tests.render import scenarios
+
+
+class HeldAlone:
+    """A ``ports.OwnLog`` that had these events when the store went away, and keeps what comes."""
+
+    def __init__(self, events: Sequence[Event], standing: Standing) -> None:
+        self._entries = [Entry(position=str(index), event=event) for index, event in enumerate(events, 1)]
+        self._beat = asyncio.Event()
+        self._standing = standing
+
+    def standing(self) -> Standing:
+        return self._standing
+
+    def may_post(self) -> None:
+        self._standing = Standing(durable=False)
+
+    async def append(self, ref: Ref, events: Sequence[Event], *, lease: Lease | None = None) -> int:
+        known = {entry.event.id for entry in self._entries}
+        new = [event for event in events if event.id not in known]
+        self._entries += [Entry(position=str(len(self._entries) + n), event=event) for n, event in enumerate(new, 1)]
+        self._beat.set()
+        self._beat = asyncio.Event()
+        return len(new)
+
+    async def read(self, ref: Ref, *, after: str = "0") -> list[Entry]:
+        return self._entries[int(after) :]
+
+    async def follow(self, ref: Ref, *, after: str = "0") -> AsyncGenerator[Entry]:
+        index = int(after)
+        while True:
+            for entry in self._entries[index:]:
+                index += 1
+                yield entry
+            await self._beat.wait()
+
+
+async def story_of(told) -> list[Event]:
+    story = scenarios.tie()
+    if story.state.concluded is None:
+        story.conclude()
+    story.close()
+    await told.open(story)
+    await told.tell(story)
+    return [entry.event for entry in await told.store.read(told.ref)]
+
+
+async def test_the_thread_is_told_all_of_it_and_each_message_once(told):
+    log = HeldAlone(await story_of(told), Standing(durable=False))
+    told.slack.fail("chat.postMessage", "reset_after", times=2)
+    async with asyncio.timeout(60):
+        await told.delivery().deliver(told.lease, log)
+    assert len(set(told.shown())) == len(told.shown())
+    assert told.shown()[0] == "root"
+    assert "verdict/1" in told.shown()
+    told.slack.assert_clean()
+
+
+async def test_nothing_is_posted_while_a_successor_may_be_about_to(told):
+    log = HeldAlone(await story_of(told), Standing(durable=False, wait_s=3600.0))
+    task = asyncio.create_task(told.delivery().deliver(told.lease, log))
+    for _ in range(50):
+        await asyncio.sleep(0.01)
+    assert told.posted() == []
+    log.may_post()
+    async with asyncio.timeout(60):
+        await task
+    assert told.shown()[0] == "root"
+
+
+async def test_an_owner_whose_successor_has_posted_says_nothing_more(told):
+    events = await story_of(told)
+    predecessor = told.lease
+    await told.store.release(predecessor)
+    await told.own("bot-2")
+    async with asyncio.timeout(60):
+        await told.delivery().deliver(told.lease)
+    before = [(message.ts, message.text) for message in told.posted()]
+    with pytest.raises(LeaseLost, match="another replica has posted"):
+        async with asyncio.timeout(60):
+            await told.delivery().deliver(predecessor, HeldAlone(events, Standing(durable=False)))
+    assert [(message.ts, message.text) for message in told.posted()] == before
