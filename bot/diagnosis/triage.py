@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from bot.diagnosis.ladder import CONTROL, LAYER_OF, cells, cut_off_vantages, depth, is_clean, trusted
 from bot.diagnosis.texts import values_of
-from bot.diagnosis.triage_rules import CONTROL_RULES, RULES, Rule
+from bot.diagnosis.triage_rules import CLIENT_DEFAULT, CONTROL_RULES, RULES, Rule
 from bot.model.base import Value
 from bot.model.diagnosis import Layer, Triage
 from bot.model.finding import Finding, Status
@@ -54,12 +54,13 @@ def triage(*, cluster: Cluster, findings: Sequence[Finding], playbooks: Sequence
             sentence=_clean_sentence(usable) if clean else _nothing_sentence(usable),
         )
     chosen = min(symptoms, key=lambda symptom: symptom.order)
+    rule = CLIENT_DEFAULT if chosen.outcome == "connection-refused" and cluster.target.is_client_default else chosen.rule
     values = {**values_of(cluster), "where": _where(chosen, usable)}
     return Triage(
         cells=grid,
-        domain=chosen.rule.domain,
+        domain=rule.domain,
         symptom=chosen.outcome,
-        sentence=fill(chosen.rule.sentence, values) + _elsewhere(chosen, usable),
+        sentence=fill(rule.sentence, values) + _elsewhere(chosen, usable),
         playbook=_playbook(chosen.outcome, playbooks),
     )
 

@@ -34,6 +34,12 @@ CONTROL_RULES: dict[str, Rule] = {
     ),
 }
 
+CLIENT_DEFAULT = _rule(
+    Domain.CLIENT,
+    "{server} is what clients ask that have no configuration, and nothing answers there. Look which kubeconfig the client reads.",
+)
+"""In the place of what a dead port of this machine would mean elsewhere."""
+
 _N, _T, _S, _H, _A = Layer.NAME, Layer.TCP, Layer.TLS, Layer.HTTP, Layer.AUTH
 _TRUST = "The certificate that is served does not pass {where}"
 _LOCAL = "The machine that asks fails at it by itself, by a limit or a policy of its own; that says nothing about the cluster."

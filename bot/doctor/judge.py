@@ -107,10 +107,9 @@ def reads(cluster: str, findings: Iterable[Finding]) -> Line:
         said = "Not looked at, because of what is above."
         return Line(check=check, subject=cluster, status=Status.NOT_APPLICABLE, sentence=said)
     for one in findings:
-        if one.status is Status.NOT_CHECKED or (one.probe == _ENDPOINT and "published" not in one.evidence):
-            said = one.sentence if one.status is not Status.OK else one.todo or one.sentence
+        if "published" not in one.evidence and (one.status is Status.NOT_CHECKED or one.probe == _ENDPOINT):
             remedy = f"apidown investigate {cluster}"
-            return Line(check=check, subject=cluster, status=Status.INCONCLUSIVE, sentence=said, remedy=remedy)
+            return Line(check=check, subject=cluster, status=Status.INCONCLUSIVE, sentence=one.sentence, remedy=remedy)
     said = "Pods, endpoints and the published configuration can be read."
     return Line(check=check, subject=cluster, status=Status.OK, sentence=said)
 

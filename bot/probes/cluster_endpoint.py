@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator
 from bot.errors import Unavailable
 from bot.model.base import Json
 from bot.model.finding import Finding, Status
+from bot.model.target import is_loopback
 from bot.probes._shared import endpoint
 from bot.probes._shared.addresses import places
 from bot.probes._shared.words import listed
@@ -24,8 +25,9 @@ _TO_SPARE_S = 0.3
 @probe(
     needs=("api",),
     outcomes={
-        "endpoint-known": "the URL is plausible and, where that could be compared, the one the cluster uses",
-        "local-endpoint": "the URL is the asking machine itself: a client without configuration",
+        "endpoint-known": "the URL is one that the cluster itself publishes",
+        "endpoint-not-compared": "the URL is plausible, and the cluster could not be asked or publishes no endpoint",
+        "local-endpoint": "the URL is port 8080 of the asking machine, which clients without a configuration ask",
         "plain-http": "the URL is plain http, which API servers do not speak",
         "endpoints-differ": "the cluster's own clients use another endpoint",
     },
@@ -42,29 +44,36 @@ async def cluster_endpoint(ctx: ProbeContext, params: NoParams) -> AsyncGenerato
         "addresses": list(addresses),
         "context": ctx.cluster.kubeconfig_context,
     }
-    wrong = endpoint.misdirected(target, addresses, configured=ctx.cluster.configured)
+    wrong = endpoint.misdirected(target)
     if wrong is not None:
         todo = "Give the cluster's own URL: kubectl config view --minify"
         yield ctx.finding(target.url, Status.PROBLEM, wrong[0], wrong[1], evidence=evidence, todo=todo)
         return
+    known, reason = await _published(ctx)
+    if known is not None:
+        evidence["published"] = known.model_dump(mode="json")
     where = f"{target.url} ({listed(addresses) or 'no address'})"
-    known, reason = None, "no credentials for it are configured"
+    if known is not None and endpoint.matches(target, addresses, known):
+        says = f"The server is {where}, which the cluster knows; its API servers are {listed(known.backends) or 'not published'}."
+        yield ctx.finding(target.url, Status.OK, "endpoint-known", says, evidence=evidence)
+    elif known is not None and known.named:
+        says = f"The cluster's own clients use {listed(known.named)}, not {target.host}:{target.port}."
+        yield ctx.finding(target.url, Status.PROBLEM, "endpoints-differ", says, evidence=evidence, todo=endpoint.ON_NODE)
+    else:
+        local = "; that is this machine itself, so a local cluster or a tunnel" if is_loopback(target.host) else ""
+        says = f"The server is {where}{local}. It was not compared with what the cluster's own clients use: {reason}."
+        yield ctx.finding(target.url, Status.NOT_CHECKED, "endpoint-not-compared", says, evidence=evidence, todo=endpoint.ON_NODE)
+
+
+async def _published(ctx: ProbeContext) -> tuple[endpoint.Published | None, str]:
+    """What the cluster publishes, and why that is nothing to compare with."""
+    if ctx.api is None:
+        return None, "there are no credentials to ask it with"
     try:
         # A server that is only slow must not cost what is known without it.
         async with asyncio.timeout(ctx.deadline - ctx.clock.monotonic() - _TO_SPARE_S):
-            known = await endpoint.published(ctx.api) if ctx.api is not None else None
+            return await endpoint.published(ctx.api), "it publishes the addresses of its API servers only"
     except TimeoutError:
-        reason = "the round's time was over before the API answered"
+        return None, "the round's time was over before the API answered"
     except Unavailable as error:
-        reason = error.what.rstrip(".")
-    if known is None:
-        todo = f"Not compared with what controllers and kubelets use: {reason}. {endpoint.ON_NODE}"
-        yield ctx.finding(target.url, Status.OK, "endpoint-known", f"The server is {where}.", evidence=evidence, todo=todo)
-        return
-    evidence["published"] = known.model_dump(mode="json")
-    differs = endpoint.difference(target, addresses, known)
-    if differs is not None:
-        yield ctx.finding(target.url, Status.PROBLEM, "endpoints-differ", f"{differs}.", evidence=evidence, todo=endpoint.ON_NODE)
-        return
-    says = f"The server is {where}; its API servers are {listed(known.backends) or 'not published'}."
-    yield ctx.finding(target.url, Status.OK, "endpoint-known", says, evidence=evidence)
+        return None, error.what.rstrip(".")

@@ -33,6 +33,7 @@ SAYS_NOTHING_OF_THE_TARGET = {
     "credentials-unavailable": "not-checked: the finding says what to repair",
     "unverified-peer": "not-checked: tls-handshake says why they are withheld",
     "endpoint-known": "the good state",
+    "endpoint-not-compared": "not-checked: the finding says why it could not be compared",
     "none-found": "not-applicable: a hosted control plane has no such pods",
     "api-unreachable": "not-checked: the API is what is down",
 }

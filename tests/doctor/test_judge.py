@@ -89,9 +89,12 @@ def test_refused_reads_say_what_to_allow_and_unasked_ones_say_nothing() -> None:
     assert judge.reads("prod", [refused]).status is Status.NOT_CHECKED
     assert "pods in kube-system" in judge.reads("prod", [refused]).sentence
     assert "get and list" in judge.reads("prod", [refused]).remedy
-    slow = finding(Status.OK, todo="Not compared: the round's time was over.").model_copy(update={"probe": "cluster-endpoint"})
+    slow = finding(Status.NOT_CHECKED, "Not compared: the round's time was over.").model_copy(
+        update={"probe": "cluster-endpoint"}
+    )
     assert judge.reads("prod", [slow]).status is Status.INCONCLUSIVE
     assert "time was over" in judge.reads("prod", [slow]).sentence
+    assert judge.reads("prod", [slow.model_copy(update={"evidence": {"published": {}}})]).status is Status.OK
     assert judge.reads("prod", []).status is Status.NOT_APPLICABLE
     assert judge.reads("prod", [finding(Status.OK)]).status is Status.OK
 

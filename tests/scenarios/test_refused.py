@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.model.diagnosis import Confidence, CorrelationResult, Verdict
 from bot.model.playbook import Domain
+from bot.model.target import Cluster, Target
 from tests.diagnosis.facts import ONE, OUTSIDE, THREE, TWO, answer, climb, correlation, finding, ladder
 
 REFUSED = ladder("tcp-connect", "connection-refused", addresses=TWO)
@@ -73,7 +76,22 @@ def test_a_port_that_is_open_from_outside_is_no_dead_process():
     assert said.first.id == "firewall-reject"
 
 
-def test_localhost_is_the_client_s_fault():
-    said = answer([*REFUSED, finding("cluster-endpoint", "local-endpoint", "https://localhost:8080")])
+def pasted(url: str) -> Cluster:
+    return Cluster(name="url-1", target=Target.from_url(url), configured=False)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8080", "https://localhost:8080", "http://127.0.0.1"])
+def test_the_port_that_clients_ask_without_a_configuration_is_the_client_s_fault(url):
+    said = answer([*REFUSED, finding("cluster-endpoint", "local-endpoint", url)], cluster=pasted(url))
     assert said.first.id == "client-misconfigured"
     assert said.first.tied_with == ()
+    assert said.triage.domain is Domain.CLIENT
+    assert "process" not in said.triage.sentence
+
+
+def test_a_dead_port_of_this_machine_may_be_a_local_cluster_s_process():
+    url = "https://127.0.0.1:6443"
+    said = answer([*REFUSED, finding("cluster-endpoint", "endpoint-not-compared", url)], cluster=pasted(url))
+    assert "apiserver-not-running" in said.best
+    assert "client-misconfigured" not in said.named
+    assert said.triage.domain is Domain.PROCESS

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from bot.model.base import Value
 from bot.model.target import Endpoint, Target
 from bot.ports import KubernetesReads
-from bot.probes._shared.words import listed
-
-# kubectl asks this when it has no configuration at all.
-_KUBECTL_DEFAULT_PORT = 8080
 
 ON_NODE = "On a control-plane node: grep server: /etc/kubernetes/*.conf"
 
@@ -30,6 +25,11 @@ class Published(Value):
     control_plane: str | None = None
     cluster_info: str | None = None
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The endpoints that the cluster's own clients were told, each once."""
+        return tuple(dict.fromkeys(name for name in (self.control_plane, self.cluster_info) if name))
+
 
 async def published(api: KubernetesReads) -> Published:
     """What the cluster publishes; raises Unavailable when the API does not answer."""
@@ -45,41 +45,26 @@ async def published(api: KubernetesReads) -> Published:
     )
 
 
-def misdirected(target: Target, addresses: tuple[str, ...], *, configured: bool) -> tuple[str, str] | None:
+def misdirected(target: Target) -> tuple[str, str] | None:
     """The outcome and the sentence when the URL itself is the fault; None when it may be right.
 
-    A configured cluster on loopback is a local one (kind, minikube); a pasted localhost is what a client without
-    configuration asks.
+    Any other port of this machine may lead to an API server: a local cluster's (kind, minikube), or a tunnel's end.
     """
+    if target.is_client_default:
+        return "local-endpoint", f"{target.url} is this machine itself, and what clients without a kubeconfig ask."
     if target.scheme == "http":
         return "plain-http", f"{target.url} is plain http; API servers speak https."
-    local = is_loopback(target.host) or (bool(addresses) and all(map(is_loopback, addresses)))
-    if local and (not configured or target.port in (_KUBECTL_DEFAULT_PORT, 80)):
-        return "local-endpoint", f"{target.url} is this machine itself, as clients without a kubeconfig ask."
     return None
 
 
-def is_loopback(host: str) -> bool:
-    """Whether this names the machine that asks."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def matches(target: Target, addresses: tuple[str, ...], known: Published) -> bool:
+    """Whether the asked server is one that the cluster knows.
 
-
-def difference(target: Target, addresses: tuple[str, ...], known: Published) -> str | None:
-    """Why the asked server is none that the cluster knows; None when it is one, or when nothing can be compared.
-
-    A balancer in front is only known to the cluster when kubeadm recorded it, so without that record a server which is
-    no backend proves nothing.
+    A balancer in front is only known to the cluster when kubeadm recorded it, so a server which is no backend proves
+    nothing unless an endpoint is ``named``.
     """
-    named = [name for name in (known.control_plane, known.cluster_info) if name]
     here = {(target.host, target.port), *((address, target.port) for address in addresses)}
-    if here & {_split(name) for name in (*named, *known.backends)} or not named:
-        return None
-    return f"The cluster's own clients use {listed(list(dict.fromkeys(named)))}, not {target.host}:{target.port}"
+    return bool(here & {_split(name) for name in (*known.named, *known.backends)})
 
 
 def _split(name: str) -> tuple[str, int]:
