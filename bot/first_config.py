@@ -41,6 +41,9 @@ _TAIL = """\
 #     cluster: {name}
 #     allow_clusters: [{name}]
 
+# Whether people may ask about servers that are not listed here: allow, or refuse.
+# bare_urls: allow
+
 # Who may start, cancel and re-run; left out, everybody may.
 # may_start:
 #   users: [U0123ABCD]

@@ -57,7 +57,8 @@ def run(words: list[str], values: dict[str, Any], folder: Path) -> subprocess.Co
     file.write_text(yaml.safe_dump(values))
     # A home of its own: nobody's repositories and plugins count.
     return subprocess.run(
-        [helm(), *words, str(CHART), "--values", str(file)],
+        # A Helm that was built without its release's flags takes the cluster for an old one.
+        [helm(), *words, str(CHART), "--values", str(file), "--kube-version", "1.36.0"],
         capture_output=True,
         text=True,
         timeout=60,
