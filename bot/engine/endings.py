@@ -6,6 +6,8 @@ are an inconclusive verdict, and the investigation is concluded, watched and clo
 
 from __future__ import annotations
 
+import re
+
 from bot.engine.journal import Journal
 from bot.errors import ApidownError
 from bot.model.base import Value
@@ -23,9 +25,14 @@ class Ending(Value):
 
 def unreadable(error: ApidownError) -> Ending:
     """The cluster cannot be looked at, because what says how to reach it cannot be read or used."""
-    place = f"{error.where}: " if error.where else ""
-    notes = [error.nearest, f"Next: {error.next}" if error.next else ""]
-    return Ending(headline=f"Inconclusive: {place}{error.what}", notes=tuple(note for note in notes if note))
+    place = f"{_FOLDERS.sub('', error.where)}: " if error.where else ""
+    headline = f"Inconclusive: apidown's own configuration: {place}{error.what}. Nobody looked at the cluster."
+    notes = [error.nearest, f"Next: {error.next or 'mend it, then ask again; apidown doctor checks the whole configuration'}"]
+    return Ending(headline=headline, notes=tuple(note for note in notes if note))
+
+
+_FOLDERS = re.compile(r"(?:[^\s,:/]*/)+")
+"""What stands before a file's name: a thread's readers know the file, and need not know where the bot keeps it."""
 
 
 def defect(error: BaseException) -> Ending:

@@ -135,6 +135,11 @@ class Cluster(Value):
     kubeconfig_context: str | None = None
 
     @property
+    def asked_as(self) -> str:
+        """What to type to ask about it."""
+        return self.name if self.configured else self.target.url
+
+    @property
     def called(self) -> str:
         """What people call it: its name, or, since that of a bare URL is made up, the URL's host and port."""
         return self.name if self.configured else str(Endpoint(host=self.target.host, port=self.target.port))

@@ -53,6 +53,11 @@ def round_number(investigation: Investigation) -> int:
     return max(investigation.round, 1)
 
 
+def has_server(investigation: Investigation) -> bool:
+    """Whether it is known which server is meant: a kubeconfig that cannot be read names none."""
+    return investigation.server is not None or bool(investigation.opened.cluster.target.host)
+
+
 def started_by(investigation: Investigation) -> tuple[str, str | None]:
     """Who asked: an id and, where known, a name."""
     trigger = investigation.opened.trigger
@@ -124,6 +129,8 @@ class Line:
             return next(finding.sentence for finding in self.step.findings if finding.status is self.status)
         if self.needs_person:
             return self.step.plan.manual or "needs a person"
+        if self.step.progress is Progress.RUNNING:
+            return "It was still running when this ended." if self.status is not None else ""
         return "It was not run." if self.status is not None else ""
 
 
@@ -146,7 +153,9 @@ def progress(investigation: Investigation) -> str:
     """``4 of 8 steps done, 1 problem``; when it is over, what became of each: that a step is done with is not that somebody
     looked."""
     listed = step_lines(investigation)
-    if is_over(investigation) and listed:
+    if is_over(investigation) and not listed:
+        return "nothing was looked at"
+    if is_over(investigation):
         words = [FOR_A_PERSON if line.needs_person and line.status is Status.NOT_CHECKED else _ended(line) for line in listed]
         order = sorted(set(words), key=lambda word: _ENDINGS.index(word))
         return f"{count(len(listed), 'step')}: {', '.join(_counted(words.count(word), word) for word in order)}"
@@ -263,6 +272,18 @@ def headline(diagnosis: Diagnosis) -> str:
     said = one_line(diagnosis.headline).removesuffix(" This is not an all-clear.").rstrip(".")
     said = re.sub(r"^(?:inconclusive|healthy)( so far)?: ", lambda found: "so far, " if found.group(1) else "", said, flags=re.I)
     return said[:1].upper() + said[1:]
+
+
+def says_something_new(investigation: Investigation) -> bool:
+    """Whether the round's verdict is the first that is shown, or differs from that of the round before: in its kind, or in
+    the cause that leads."""
+    own = f"verdict/{round_number(investigation)}"
+    shown = any(key.startswith("verdict/") and key != own for key in investigation.messages)
+    return not shown or _gist(investigation.before) != _gist(investigation.diagnosis)
+
+
+def _gist(diagnosis: Diagnosis | None) -> tuple[Verdict, str | None] | None:
+    return None if diagnosis is None else (diagnosis.verdict, diagnosis.causes[0].id if diagnosis.causes else None)
 
 
 def leaders(investigation: Investigation) -> list[RankedCause]:

@@ -15,7 +15,7 @@ from bot.render import phrases, story
 from bot.render.clean import one_line, shorten
 from bot.render.evidence import finding_lines
 from bot.render.slack_message import message
-from bot.render.slack_text import Markup, context, date, fmt, lines, preformatted, section
+from bot.render.slack_text import Markup, context, date, fmt, lines, person, preformatted, section
 from bot.render.story import Line
 from bot.render.thread_root import STATUS_EMOJI, step_line
 
@@ -35,11 +35,28 @@ def steps(investigation: Investigation, shown: Sequence[Line]) -> Message:
         f"probing {phrases.count(known, 'address', 'addresses')}" if known else "resolving its name and probing each address"
     )
     began = fmt("Started: {}; {}", shorten(investigation.server_url, 200), probing)
-    text = [began, *(_finished(line) for line in shown)]
+    if not story.has_server(investigation):
+        began = Markup("Started: reading how this cluster is reached")
+    again = _again(investigation)
+    text = [again, began, *(_finished(line) for line in shown)]
     at = date(investigation.round_started_at or investigation.opened_at)
-    spoken = fmt("{}. {}", began, f"{phrases.count(len(shown), 'step')} unremarkable so far" if shown else "Nothing finished yet")
+    so_far = f"{phrases.count(len(shown), 'step')} unremarkable so far" if shown else "Nothing finished yet"
+    spoken = fmt("{}{}. {}", f"Round {investigation.round}. " if again else "", began, so_far)
     drafts = [section(lines(text)), context(at)]
     return message(f"steps/{story.round_number(investigation)}", spoken, drafts, events=_events(investigation, shown))
+
+
+def _again(investigation: Investigation) -> Markup:
+    """The heading of every round but the first: whose wish it is."""
+    if investigation.round < 2:
+        return Markup("")
+    asked = investigation.asked_by
+    if asked is None:
+        return fmt("*Round {}*", investigation.round)
+    if asked.alert is not None:
+        told = "fired" if asked.alert.resolved_at is None else "is over"
+        return fmt("*Round {}*: the alert {} {}", investigation.round, shorten(asked.alert.name, 120), told)
+    return fmt("*Round {}*, asked for by {}", investigation.round, person(asked.who, asked.name))
 
 
 def problem(investigation: Investigation, line: Line) -> Message:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bot.model.diagnosis import Diagnosis, Verdict
 from bot.model.finding import Status
-from bot.model.investigation import Investigation, Progress
+from bot.model.investigation import Investigation, Progress, State
 from bot.model.message import Message
 from bot.render import phrases, story
 from bot.render.clean import shorten
@@ -22,7 +22,6 @@ from bot.render.slack_text import (
     context,
     cost,
     date,
-    escape,
     fmt,
     header,
     lines,
@@ -91,9 +90,10 @@ def verdict_line(diagnosis: Diagnosis) -> Markup:
     return fmt("{} *{}:* {}", emoji, word, shorten(story.headline(diagnosis), 400))
 
 
-def said_by(who: str, name: str | None = None) -> Markup:
-    """A person in a fallback text, where a mention would ring their phone."""
-    return escape(name or who)
+def said_by(who: str) -> Markup:
+    """By whom, in a fallback text: there a mention would ring a phone, and Slack's id of a person tells nobody anything."""
+    by = person(who)
+    return Markup("") if by.startswith("<@") else fmt(" by {}", by)
 
 
 def fallback(investigation: Investigation, phase: Phase) -> Markup:
@@ -101,7 +101,7 @@ def fallback(investigation: Investigation, phase: Phase) -> Markup:
     cluster = shorten(investigation.opened.cluster.called, 120)
     diagnosis = investigation.diagnosis
     if phase is Phase.CANCELLED:
-        text = fmt("API server of {}: cancelled by {}", cluster, said_by(story.cancelled_by(investigation)))
+        text = fmt("API server of {}: cancelled{}", cluster, said_by(story.cancelled_by(investigation)))
         return fmt("{}. {}", text, _spoken(diagnosis)) if diagnosis else fmt("{} before there was a verdict", text)
     if phase in (Phase.FAILED, Phase.SUPERSEDED):
         return fmt("API server of {}: the investigation ended without a verdict ({})", cluster, phase.value)
@@ -159,6 +159,8 @@ def _where(investigation: Investigation) -> Iterator[Draft]:
     drawn = grid(investigation, width=90)
     if drawn:
         yield preformatted(drawn)
+    elif not story.is_over(investigation) and not story.has_server(investigation):
+        yield section(Markup("Reading how this cluster is reached."))
     elif not story.is_over(investigation):
         yield section(fmt("Asking {}: name, TCP, TLS, HTTP and credentials, at each address.", investigation.server_url))
 
@@ -171,6 +173,7 @@ def _verdict(investigation: Investigation) -> Iterator[Draft]:
     facts = [
         Markup(phrases.NOT_AN_ALL_CLEAR) if diagnosis.verdict is Verdict.INCONCLUSIVE else Markup(""),
         tie_line(investigation),
+        *(fmt("{}", shorten(note, 300)) for note in (diagnosis.notes[:4] if not investigation.steps else ())),
     ]
     onset = story.onset(investigation)
     if onset is not None and diagnosis.verdict is not Verdict.HEALTHY:
@@ -211,17 +214,19 @@ def _footer(investigation: Investigation) -> Markup:
         fmt("{}", investigation.ref.id),
         _origin(investigation),
         date(investigation.opened_at),
-        fmt("{}", shorten(investigation.server_url, 200)),
+        fmt("{}", shorten(investigation.server_url, 200)) if story.has_server(investigation) else Markup(""),
         Markup("read-only"),
     ]
     if investigation.round > 1:
         parts.insert(1, fmt("round {}", investigation.round))
+    if investigation.state is State.CLOSED:
+        parts.append(fmt("closed: /apidown {} looks again", shorten(investigation.opened.cluster.asked_as, 200)))
     asked = sum(trigger.alert is None for trigger in investigation.joined)
     if asked:
         parts.append(fmt("asked for {} more", phrases.count(asked, "time")))
     if not investigation.durable:
         parts.append(Markup("not durable: the store is away"))
-    return Markup(" | ".join(parts))
+    return Markup(" | ".join(part for part in parts if part))
 
 
 def _origin(investigation: Investigation) -> Markup:
@@ -237,7 +242,8 @@ def _bounded(name: str | None) -> str:
 
 def _buttons(investigation: Investigation, phase: Phase) -> Iterator[Draft]:
     value = f"{investigation.ref.cluster}|{investigation.ref.id}"
-    if cost(value) > _VALUE_LIMIT or phase is Phase.CANCELLING:
+    # Nothing that is closed can be run again: whoever asks again begins a new one.
+    if cost(value) > _VALUE_LIMIT or phase is Phase.CANCELLING or investigation.state is State.CLOSED:
         return
     if phase is Phase.RUNNING:
         question = ("Cancel this investigation?", "What was found so far stays in the thread.", "Cancel it", "Keep running")

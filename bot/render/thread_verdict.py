@@ -1,5 +1,6 @@
 """The verdict in the thread: the best-supported causes with their evidence for, against and missing, ties shown as ties,
-and what to do next as commands. It is broadcast once; a revision edits it and says so."""
+and what to do next as commands. It is shown in the channel once, and again when a later round says
+something else; a revision edits it and says so."""
 
 from __future__ import annotations
 
@@ -24,15 +25,17 @@ def verdict(investigation: Investigation, diagnosis: Diagnosis) -> Message:
     number = story.round_number(investigation)
     word = phrases.VERDICT_WORDS[diagnosis.verdict]
     revised = "Revised. " if diagnosis.revision > 1 else ""
+    again = f"Round {number}: " if number > 1 else ""
     text = fmt(
-        "{}{} for {}: {}",
+        "{}{}{} for {}: {}",
+        again,
         revised,
         word,
         shorten(investigation.opened.cluster.called, 120),
         shorten(story.headline(diagnosis), 600),
     )
     drafts = [
-        header(f"{word}: {shorten(story.headline(diagnosis), 130)}"),
+        header(f"{again}{word}: {shorten(story.headline(diagnosis), 120)}"),
         section(_summary(investigation, diagnosis)),
         *(section(_cause(place, cause)) for place, cause in enumerate(diagnosis.causes[: story.TOP_CAUSES], start=1)),
         *_what_next(investigation),
@@ -40,7 +43,9 @@ def verdict(investigation: Investigation, diagnosis: Diagnosis) -> Message:
         context(_footer(investigation, diagnosis)),
     ]
     events = [event_id(EventType.DIAGNOSED, number, diagnosis.revision)]
-    return message(f"verdict/{number}", text, drafts, broadcast=True, terminal=True, events=events)
+    return message(
+        f"verdict/{number}", text, drafts, broadcast=story.says_something_new(investigation), terminal=True, events=events
+    )
 
 
 def _summary(investigation: Investigation, diagnosis: Diagnosis) -> Markup:

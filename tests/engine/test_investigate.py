@@ -256,7 +256,9 @@ async def test_files_that_give_no_server_end_the_round_with_what_to_do_next(desk
             await settled(desk)
         assert state.diagnosis is not None
         assert state.diagnosis.verdict is Verdict.INCONCLUSIVE
-        assert state.diagnosis.headline == "Inconclusive: /etc/kube/prod.yaml: there is no such file"
+        assert state.diagnosis.headline == (
+            "Inconclusive: apidown's own configuration: prod.yaml: there is no such file. Nobody looked at the cluster."
+        )
         assert state.diagnosis.notes == ("did you mean prod.yml?", "Next: ls /etc/kube")
         assert state.diagnosis.final
         assert state.steps == ()

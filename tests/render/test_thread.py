@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from slack_sdk.models.blocks import Block
 
-from bot.model.events import EventType
+from bot.config import ClusterDefinition, ad_hoc
+from bot.model.diagnosis import Diagnosis, Verdict
+from bot.model.events import EventType, Trigger
 from bot.model.finding import Status
-from bot.model.investigation import advance
+from bot.model.investigation import State, advance
 from bot.model.message import Message
 from bot.render.slack_message import BLOCK_LIMIT, FALLBACK_LIMIT, MESSAGE_LIMIT
 from bot.render.slack_text import Markup, cost
@@ -148,11 +151,26 @@ def test_an_inconclusive_verdict_is_no_all_clear() -> None:
     assert "Best-supported" not in str(shown["verdict/1"].blocks)
 
 
-def test_cancelled_says_by_whom_offers_only_a_rerun_and_has_no_verdict() -> None:
+def test_cancelled_says_by_whom_offers_nothing_more_and_has_no_verdict() -> None:
     shown = thread(SCENARIOS["cancelled"]())
     assert "*Cancelled* by <@U0USER0002>" in str(shown["root"].blocks)
-    assert _buttons(shown["root"]) == [("apidown.rerun", "lab|20261120-k7f3")]
+    assert shown["root"].text.startswith("API server of lab: cancelled before")
+    assert _buttons(shown["root"]) == []
+    assert "/apidown lab looks again" in str(shown["root"].blocks)
     assert "verdict/1" not in shown
+
+
+def test_a_concluded_investigation_can_be_run_again_and_a_closed_one_cannot() -> None:
+    story = SCENARIOS["tie"]()
+    assert _buttons(thread(story)["root"]) == [("apidown.rerun", "lab|20261120-k7f3")]
+    assert _buttons(thread(story.close())["root"]) == []
+
+
+def test_a_step_that_ran_when_it_was_cancelled_says_so() -> None:
+    story = Story().begin().start("tls-handshake").close("cancelled", "U0USER0002")
+    shown = thread(story)["unchecked/1"]
+    assert "It was still running when this ended." in str(shown.blocks)
+    assert "It was not run." in str(shown.blocks)
 
 
 def test_a_running_investigation_can_be_cancelled_and_a_cancelling_one_not_again() -> None:
@@ -171,6 +189,57 @@ def test_a_new_round_has_messages_of_its_own() -> None:
     story = SCENARIOS["tie"]().deliver().begin()
     assert list(thread(story)) == ["root", "steps/2"]
     assert "round 2" in str(thread(story)["root"].blocks)
+
+
+def test_a_new_round_says_whose_wish_it_is() -> None:
+    story = SCENARIOS["tie"]().deliver()
+    story.add(EventType.TRIGGER_JOINED, data=Trigger(kind="slash-command", who="U0USER0002")).begin()
+    assert "*Round 2*, asked for by <@U0USER0002>" in str(thread(story)["steps/2"].blocks)
+    assert thread(story)["steps/2"].text.startswith("Round 2. ")
+    story.diagnose(SCENARIOS["tie"]().state.diagnosis).conclude()
+    story.add(EventType.RERUN_REQUESTED, by="U0USER0003").begin()
+    assert "*Round 3*, asked for by <@U0USER0003>" in str(thread(story)["steps/3"].blocks)
+
+
+def test_a_round_that_says_the_same_is_not_shown_in_the_channel_again() -> None:
+    told = SCENARIOS["tie"]().state.diagnosis
+    assert told is not None
+    story = SCENARIOS["tie"]().deliver().begin()
+    assert not thread(story.diagnose(told))["verdict/2"].broadcast
+    assert thread(story)["verdict/2"].text.startswith("Round 2: ")
+    first, second, *others = told.causes
+    other = told.model_copy(update={"revision": 2, "causes": (second, first, *others)})
+    assert thread(story.diagnose(other))["verdict/2"].broadcast
+
+
+def test_a_verdict_that_no_channel_has_seen_is_shown_there() -> None:
+    told = SCENARIOS["tie"]().state.diagnosis
+    assert told is not None
+    assert thread(SCENARIOS["tie"]().begin().diagnose(told))["verdict/2"].broadcast
+
+
+def test_a_kubeconfig_that_names_no_server_is_said_to_be_ours() -> None:
+    nowhere = ClusterDefinition(name="prod", kubeconfig=Path("prod.kubeconfig")).cluster()
+    story = SCENARIOS["waiting"]()
+    opened = story.state.opened.model_copy(update={"cluster": nowhere})
+    said = "Inconclusive: apidown's own configuration: prod.kubeconfig: there is no kubeconfig. Nobody looked at the cluster."
+    diagnosis = Diagnosis(revision=1, verdict=Verdict.INCONCLUSIVE, headline=said, notes=("Next: give one.",), final=True)
+    told = {"opened": opened, "steps": (), "server": None, "diagnosis": diagnosis, "state": State.CONCLUDED}
+    root = next(iter(messages(story.state.model_copy(update=told), now=story.at)))
+    shown = root.text + str(root.blocks)
+    for text in ("Apidown's own configuration: prod.kubeconfig", "nothing was looked at", "Next: give one."):
+        assert text in shown
+    assert "0 of 0" not in shown
+    assert "current-context" not in shown
+
+
+def test_a_bare_url_is_called_by_its_host_and_port() -> None:
+    story = SCENARIOS["waiting"]()
+    url = ad_hoc("https://10.0.0.9:6443")
+    state = story.state.model_copy(update={"opened": story.state.opened.model_copy(update={"cluster": url})})
+    root = next(iter(messages(state, now=story.at)))
+    assert "API server investigation: 10.0.0.9:6443" in str(root.blocks)
+    assert "url-" not in root.text + str(root.blocks[0])
 
 
 def test_problems_beyond_the_cap_share_a_message() -> None:
