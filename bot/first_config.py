@@ -41,7 +41,7 @@ _TAIL = """\
 #     cluster: {name}
 #     allow_clusters: [{name}]
 
-# Whether people may ask about servers that are not listed here: allow, or refuse.
+# May people ask about servers that are not listed here? allow, or refuse.
 # bare_urls: allow
 
 # Who may start, cancel and re-run; left out, everybody may.
