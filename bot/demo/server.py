@@ -24,6 +24,7 @@ _CHECKS = ("ping", "log", "etcd", "poststarthook/start-apiextensions-controllers
 _PLAINTEXT = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 _TLS_HANDSHAKE = 0x16
 _READ_AHEAD = 4096
+_API = {"kind": "APIVersions", "versions": ["v1"]}
 _VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.2", "platform": "linux/amd64"}
 _PODS = {
     "kind": "PodList",
@@ -145,6 +146,8 @@ class _Server:
         if not sent:
             message = f'forbidden: User "system:anonymous" cannot get path "{path}"'
             return _http(403, _status(403, "Forbidden", message))
+        if path.partition("?")[0].rstrip("/") == "/api":
+            return _http(200, json.dumps(_API))
         if self._behaviour.failing:
             return _http(500, _status(500, "InternalError", "etcdserver: request timed out"))
         if path.startswith("/api/v1/namespaces/kube-system/pods"):

@@ -211,6 +211,9 @@ RULES: dict[tuple[Layer, str], Rule] = {
     (_A, "permission-denied"): _rule(
         Domain.AUTH, "The API server knows who asks and does not allow it {where}. Look at the roles."
     ),
+    (_A, "acceptance-not-shown"): _rule(
+        None, "The API server answers {where}, and not so that one could see whether it accepts the credentials."
+    ),
     (_A, "deadline-capped"): _rule(
         None, "The request with credentials was not answered in the time that was left {where}." + _CAPPED
     ),

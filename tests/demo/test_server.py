@@ -55,6 +55,9 @@ async def test_it_answers_as_a_kube_apiserver_does() -> None:
         assert "system:anonymous" in body
         status, _, body = await ask(port, "/api/v1/namespaces/kube-system/pods?limit=50", token=TOKEN)
         assert (status, json.loads(body)["kind"]) == (200, "PodList")
+        assert (await ask(port, "/api"))[0] == 403
+        status, _, body = await ask(port, "/api", token=TOKEN)
+        assert (status, json.loads(body)["kind"]) == (200, "APIVersions")
         assert (await ask(port, "/livez", token="wrong"))[0] == 401
         assert (await ask(port, "/nothing", token=TOKEN))[0] == 404
 

@@ -55,6 +55,7 @@ STATUS = {
     "unverified-peer": Status.NOT_CHECKED,
     "api-unreachable": Status.NOT_CHECKED,
     "not-checked": Status.NOT_CHECKED,
+    "acceptance-not-shown": Status.INCONCLUSIVE,
     "endpoint-not-compared": Status.NOT_CHECKED,
     "deadline-passed": Status.NOT_CHECKED,
     "local-failure": Status.ERROR,

@@ -174,6 +174,7 @@ _NO_PROBLEM = (
     "authentication-required",
     "forbidden",
     "authentication-refused",
+    "acceptance-not-shown",
 )
 
 

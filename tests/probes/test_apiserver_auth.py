@@ -60,12 +60,31 @@ def ends_tls(scene: Scene) -> None:
     scene.network.answers(ADDRESS, PATH, failure=Failure.TLS_ALERT, authenticated=True)
 
 
+def strangers_get(code: int) -> Arrange:
+    """Nothing but liveness is answered, which strangers may not ask here."""
+
+    def arrange(scene: Scene) -> None:
+        scene.network.answers(ADDRESS, VERSION, code, UNAUTHORIZED, authenticated=False)
+        scene.network.answers(ADDRESS, PATH, 503, "no storage")
+
+    return arrange
+
+
 OLD = "2026-11-19T12:00:00.000Z"
 
 SCENES: list[tuple[str, Status, Arrange]] = [
     ("accepted", Status.OK, lambda scene: None),
-    ("accepted", Status.OK, lambda scene: scene.network.answers(ADDRESS, PATH, 503, "no storage")),
-    ("accepted", Status.OK, lambda scene: scene.network.answers(ADDRESS, PATH, failure=Failure.HTTP_TIMEOUT)),
+    ("accepted", Status.OK, strangers_get(401)),
+    ("accepted", Status.OK, strangers_get(403)),
+    ("acceptance-not-shown", Status.INCONCLUSIVE, lambda scene: scene.network.answers(ADDRESS, PATH, 404, "<html>")),
+    ("acceptance-not-shown", Status.INCONCLUSIVE, lambda scene: scene.network.answers(ADDRESS, PATH, 200, "<html>")),
+    ("acceptance-not-shown", Status.INCONCLUSIVE, lambda scene: scene.network.answers(ADDRESS, PATH, 302)),
+    ("acceptance-not-shown", Status.INCONCLUSIVE, lambda scene: scene.network.answers(ADDRESS, PATH, 503, "no storage")),
+    (
+        "acceptance-not-shown",
+        Status.INCONCLUSIVE,
+        lambda scene: scene.network.answers(ADDRESS, PATH, failure=Failure.HTTP_TIMEOUT),
+    ),
     ("token-rejected", Status.PROBLEM, rejects()),
     ("credentials-rejected", Status.PROBLEM, rejects(kind="client-certificate")),
     ("credentials-rejected", Status.PROBLEM, rejects(kind="exec")),
@@ -124,6 +143,11 @@ async def test_the_user_a_403_names_is_evidence() -> None:
     assert "knows us as bob" in finding.sentence
 
 
+async def test_a_path_that_strangers_may_read_proves_nothing() -> None:
+    scene = Scene(credentials=OwnCredentials())
+    assert (await scene.one("apiserver-auth", path="/version")).outcome == "acceptance-not-shown"
+
+
 async def test_another_path_can_be_asked() -> None:
     scene = Scene(credentials=OwnCredentials())
     finding = await scene.one("apiserver-auth", path="/api/v1/namespaces/default")
@@ -140,5 +164,5 @@ async def test_strangers_may_be_let_in_at_the_health_paths_only() -> None:
 async def test_a_server_in_need_is_not_asked_more_than_it_has_answered() -> None:
     scene = Scene(credentials=OwnCredentials())
     scene.network.answers(ADDRESS, LIVE, 500, "[-]etcd failed: reason withheld")
-    assert (await scene.one("apiserver-auth")).outcome == "accepted"
+    assert (await scene.one("apiserver-auth")).outcome == "acceptance-not-shown"
     assert ("request", ADDRESS, PATH, True) not in scene.network.done

@@ -131,5 +131,5 @@ async def test_a_wrong_token_is_rejected_while_the_server_answers_others(network
 async def test_a_failing_etcd_check_is_named(network: RoundNetwork, authority: Authority) -> None:
     async with scene_with(replace(behaviour(authority), failing=("etcd",)), authority) as scene:
         found = await ladder(scene, network)
-    assert outcomes(found)[2:] == ("verified", "etcd-check-failing", "accepted")
+    assert outcomes(found)[2:] == ("verified", "etcd-check-failing", "acceptance-not-shown")
     assert found["apiserver-health"].evidence["failing_checks"] == ["etcd"]

@@ -6,7 +6,7 @@ import pytest
 
 from bot.model.diagnosis import Confidence
 from bot.model.playbook import Domain
-from tests.diagnosis.facts import TWO, answer, ladder
+from tests.diagnosis.facts import TWO, answer, finding, ladder
 
 OWN = {
     "certificate-expired": "serving-certificate-expired",
@@ -31,6 +31,21 @@ def test_each_flaw_names_its_own_cause_with_certainty(outcome, cause):
 
 def test_a_certificate_wrong_by_this_clock_only_is_not_called_expired():
     assert "serving-certificate-expired" not in answer(ladder("tls-handshake", "clocks-disagree")).named
+
+
+@pytest.mark.parametrize("outcome", OWN)
+def test_the_certificate_of_what_is_no_api_server_is_not_the_fault(outcome):
+    found = [one for one in ladder("tls-handshake", outcome) if one.probe != "apiserver-health"]
+    said = answer([*found, finding("apiserver-health", "not-an-apiserver")])
+    assert said.best & {"client-misconfigured", "dns-wrong-address"}
+    assert "serving-certificate" not in said.text
+    assert "ca-mismatch" not in said.named
+    assert said.first.confidence is not Confidence.HIGH
+
+
+@pytest.mark.parametrize("outcome", ["certificate-expired", "certificate-not-yet-valid"])
+def test_a_wrong_clock_is_thought_of_only_where_the_server_s_own_differs(outcome):
+    assert "clock-skew" not in answer(ladder("tls-handshake", outcome)).named
 
 
 def test_renewal_says_that_the_static_pod_must_be_restarted():

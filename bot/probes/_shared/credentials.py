@@ -8,11 +8,12 @@ from datetime import datetime
 from bot.model.base import Json, Value
 from bot.model.finding import Status
 from bot.model.observation import Failure, HttpAnswer
-from bot.probes._shared.http import parsed, shown
+from bot.probes._shared.http import is_kubernetes, parsed, shown
 from bot.probes._shared.words import ago, at
 
 OUTCOMES = {
-    "accepted": "the server accepts the credentials",
+    "accepted": "the server accepts the credentials: it answers what it tells no stranger",
+    "acceptance-not-shown": "the server answers, and not so that one could see whether it accepts the credentials",
     "credentials-rejected": "the server answers without the credentials and rejects them (401)",
     "token-rejected": "the server answers without our token and rejects it (401), and the token's own dates do not say why",
     "client-certificate-expired": "the server rejects our client certificate, which has expired",
@@ -27,11 +28,19 @@ OUTCOMES = {
 }
 STATUS = {
     "accepted": Status.OK,
+    "acceptance-not-shown": Status.INCONCLUSIVE,
     "deadline-capped": Status.INCONCLUSIVE,
     "not-reached": Status.NOT_APPLICABLE,
 }
 _USER = re.compile(r'[Uu]ser "([^"]*)"')
 _ANONYMOUS = "system:anonymous"
+_STRANGER = (401, 403)
+
+# Read by strangers as well, by default.
+_OPEN = ("/livez", "/readyz", "/healthz", "/version")
+
+# The body may be cut, so it is not parsed.
+_OBJECT = re.compile(r'"kind"\s*:\s*"')
 
 
 class Tried(Value):
@@ -55,15 +64,20 @@ def judge(tried: Tried, now: datetime) -> tuple[str, str]:
         if user == _ANONYMOUS:
             return "credentials-rejected", "takes us for system:anonymous: it does not use the credentials"
         return "permission-denied", f"knows us as {user or 'a user'} and does not allow GET {asked.path}"
-    if asked.status is not None and asked.status < 400:
+    if _proves(asked) or (tried.without.status in _STRANGER and live.status == 200 and is_kubernetes(live)):
         return "accepted", "accepts the credentials"
-    # Authentication comes before the answer, so any answer but 401 means that it went well.
     if asked.status is not None or live.status is not None:
         code = asked.status or live.status
-        return "accepted", f"does not reject the credentials, although it answers with {code}"
+        return "acceptance-not-shown", f"answers {code}, which does not show whether it accepts the credentials"
     if Failure.DEADLINE_CAPPED in (asked.failure, live.failure):
         return "deadline-capped", "had not answered a request with credentials when the round's time was over"
     return "not-reached", f"does not answer a request with credentials: {shown(asked)}"
+
+
+def _proves(answer: HttpAnswer) -> bool:
+    """Whether this is an API server's object, from a path that strangers get nothing from."""
+    told = not answer.path.startswith(_OPEN) and answer.with_credentials
+    return told and answer.status == 200 and _OBJECT.search(answer.body) is not None
 
 
 def _rejected(tried: Tried, now: datetime) -> tuple[str, str]:
