@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
 import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
@@ -17,7 +19,6 @@ import pytest
 
 from tests.fakes.slack import FakeSlack, Message
 from tests.lab.processes import Process
-from tests.ports import free_port
 from tests.triggers.payloads import alert, body
 
 TOKEN = "6d2b7c0f4e8a1935"
@@ -27,7 +28,12 @@ TOKEN = "6d2b7c0f4e8a1935"
 class Served:
     slack: FakeSlack
     process: Process
-    url: str
+
+    @property
+    def url(self) -> str:
+        """Where it serves, once its log says so: a port that it chose itself is nobody else's."""
+        (said,) = re.findall(r'"at": \["([^"]+)"\], "event": "http-served"', self.process.log.read_text())
+        return f"{said}/webhooks/alertmanager"
 
     async def post(self, *alerts: dict[str, object]) -> dict[str, int]:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
@@ -45,9 +51,17 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, slack: FakeSlack) -> Generator[Served]:
-    config, port = folder / "clusters.yaml", free_port()
-    cluster = {"server": f"https://127.0.0.1:{free_port()}", "channels": [slack.incidents]}
+def refusing_port() -> Generator[int]:
+    """A port that is taken and that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@contextmanager
+def serving(folder: Path, slack: FakeSlack, port: int) -> Generator[Served]:
+    config = folder / "clusters.yaml"
+    cluster = {"server": f"https://127.0.0.1:{port}", "channels": [slack.incidents]}
     config.write_text(json.dumps({"clusters": {"prod": cluster}, "controls": [urlsplit(slack.base_url).netloc]}))
     environment = {
         "PATH": os.environ["PATH"],
@@ -59,13 +73,13 @@ def serving(folder: Path, slack: FakeSlack) -> Generator[Served]:
         "APIDOWN_CONFIG": str(config),
         "APIDOWN_STATE_DIR": str(folder / "state"),
         "APIDOWN_HEALTH_HOST": "127.0.0.1",
-        "APIDOWN_HEALTH_PORT": str(port),
+        "APIDOWN_HEALTH_PORT": "0",
         "APIDOWN_WEBHOOK_TOKEN": TOKEN,
     }
     argv = [sys.executable, "-c", "from bot.cli import main; main()", "serve"]
     process = Process("apidown", argv, log=folder / "bot.log", env=environment)
     try:
-        yield Served(slack, process, f"http://127.0.0.1:{port}/webhooks/alertmanager")
+        yield Served(slack, process)
     finally:
         process.terminate()
 
@@ -73,9 +87,13 @@ def serving(folder: Path, slack: FakeSlack) -> Generator[Served]:
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncGenerator[Served]:
     async with FakeSlack() as slack:
-        with serving(tmp_path, slack) as one:
-            await slack.wait_for(lambda: slack.connections, 30, "the bot connects to Slack")
-            yield one
+        with refusing_port() as port, serving(tmp_path, slack, port) as one:
+            try:
+                await slack.wait_for(lambda: slack.connections, 30, "the bot connects to Slack")
+                yield one
+            except BaseException:
+                print(one.process.tail(60))
+                raise
         slack.assert_clean()
     assert TOKEN not in (tmp_path / "bot.log").read_text()
 
