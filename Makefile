@@ -20,7 +20,7 @@ HELM_VERSION := 4.3.1
 HELM_HOME := $(or $(APIDOWN_HELM),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/apidown/helm-$(HELM_VERSION))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix lock docs schema lab-assets helm-lint figures image clean
+.PHONY: help setup demo test coverage check fix lock docs schema lab-assets helm-lint figures image clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  \1\t/' | expand -t 16
@@ -42,7 +42,11 @@ demo: $(READY)  ## rehearse an outage in the terminal (SCENARIO=certificate-expi
 	@$(BIN)/apidown demo $(SCENARIO)
 
 test: $(READY)  ## all tests; those that need root or a real control plane skip with their reason
-	$(BIN)/pytest --cov --cov-report=term $(PYTEST)
+	$(BIN)/pytest --cov --cov-report= $(PYTEST)
+	@echo "Coverage: $$($(BIN)/coverage report --format=total) %; by file: make coverage"
+
+coverage: $(READY)  ## what the last `make test` did not reach, by file
+	@$(BIN)/coverage report
 
 check: $(READY)  ## lint, format, types, import contracts, playbooks
 	$(BIN)/ruff check .

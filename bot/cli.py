@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from bot.cli_playbooks import Folder, playbooks_app, playbooks_at
 from bot.errors import ApidownError
 
 if TYPE_CHECKING:
@@ -30,17 +31,16 @@ if TYPE_CHECKING:
     from bot.demo.scenarios import Scenario
     from bot.model.events import Event
     from bot.model.investigation import Investigation
-    from bot.playbook import Library
     from bot.ports import ClusterAccess
     from bot.render.terminal import Paint
     from bot.settings import Settings
 
 T = TypeVar("T")
 Full = Annotated[bool, typer.Option("--full", help="Print every step, every diagnosis line, and how to check what was not, too.")]
-Folder = Annotated[Path | None, typer.Option(help="A folder of your own playbooks, on top of the installed ones.")]
 WRONG, DEFECT, INTERRUPTED, PIPE_CLOSED, TERMINATED = 3, 70, 130, 141, 143
 """Statuses that are no verdict: as shells and sysexits number them, where they do."""
 _STDOUT = 1
+_INTERRUPTED = "Interrupted; nothing is left behind."
 app = typer.Typer(
     name="apidown",
     help="Finds out why a Kubernetes API server does not answer. It never changes anything.",
@@ -49,7 +49,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-playbooks_app = typer.Typer(help="The playbooks and causes: what is checked, and what can be named.", no_args_is_help=True)
 app.add_typer(playbooks_app, name="playbooks")
 
 
@@ -82,7 +81,7 @@ def main() -> None:
     except ApidownError as error:
         _fail(_redacted(str(error)))
     except (Abort, KeyboardInterrupt):
-        _fail("interrupted", status=INTERRUPTED)
+        _fail(_INTERRUPTED, status=INTERRUPTED)
     except (BrokenPipeError, SystemExit) as error:
         # The library ends with 1 when whoever read has enough, and that would read as a verdict.
         if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
@@ -90,10 +89,23 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
         sys.exit(PIPE_CLOSED)
     except TyperException as error:
-        _fail(f"{error.format_message()}\n  Next: apidown --help")
+        _fail(f"{error.format_message().replace('Value error, ', '')}\n  Next: {_help_of(error)}")
     except Exception:  # noqa: BLE001 - the boundary of the process: the status must not look like a verdict
         _fail(f"{_redacted(traceback.format_exc())}\napidown itself failed: please report what is above.", status=DEFECT)
+    # The library makes a status of Ctrl-C and says nothing.
+    if status == INTERRUPTED:
+        _fail(_INTERRUPTED, status=INTERRUPTED)
     sys.exit(status or 0)
+
+
+def _help_of(error: Exception) -> str:
+    """The help of the command that was used wrongly."""
+    words: list[str] = []
+    context = getattr(error, "ctx", None)
+    while context is not None and context.parent is not None:
+        words.insert(0, str(context.info_name))
+        context = context.parent
+    return " ".join(["apidown", *words, "--help"])
 
 
 def _redacted(text: str) -> str:
@@ -112,6 +124,24 @@ def _fail(text: str, *, status: int = WRONG) -> NoReturn:
     sys.exit(status)
 
 
+def _version(wanted: bool) -> None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    if wanted:
+        try:
+            print(f"apidown {version('apidown')}")
+        except PackageNotFoundError:
+            print("apidown, from a folder that is not installed")
+        raise typer.Exit
+
+
+@app.callback()
+def apidown(
+    *, version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False
+) -> None:
+    """What all commands share: nothing but the version."""
+
+
 @app.command()
 def serve() -> None:
     """Run the Slack bot. Its settings are environment variables; see docs/settings.md."""
@@ -126,10 +156,12 @@ def serve() -> None:
 
 @app.command()
 def investigate(
-    what: Annotated[list[str] | None, typer.Argument(help="A cluster, a server's URL, or the error line you see.")] = None,
+    what: Annotated[
+        list[str] | None, typer.Argument(help="A cluster, a server's URL or host:port, or the error line you see.")
+    ] = None,
     *,
     cluster: Annotated[str | None, typer.Option(help="A cluster of the configuration file.")] = None,
-    server: Annotated[str | None, typer.Option(help="A server's URL; it is probed without credentials.")] = None,
+    server: Annotated[str | None, typer.Option(help="A server's URL or host:port; it is probed without credentials.")] = None,
     kubeconfig: Annotated[Path | None, typer.Option(help="The kubeconfig to take server, CA and credentials from.")] = None,
     context: Annotated[str | None, typer.Option(help="The kubeconfig's context, if not its current one.")] = None,
     config: Annotated[Path | None, typer.Option(help="The configuration file, if not $APIDOWN_CONFIG.")] = None,
@@ -137,6 +169,7 @@ def investigate(
     since: Annotated[str | None, typer.Option(help="Since when it fails: 30m, 14:05 or 2026-11-20T14:05Z.")] = None,
     output: Annotated[Output, typer.Option(help="How the result is printed.")] = Output.TEXT,
     full: Full = False,
+    folder: Folder = None,
 ) -> None:
     """Investigate now, without Slack: one thread in this terminal.
 
@@ -154,7 +187,8 @@ def investigate(
     configured = configuration(config, settings)
     wanted = Wanted(words=what or (), cluster=cluster, server=server, kubeconfig=kubeconfig, context=context)
     access = access_to(wanted, configured, settings)
-    core = build_core(secrets=settings.secrets(), playbooks=configured.playbooks)
+    with playbooks_at(folder or configured.playbooks):
+        core = build_core(secrets=settings.secrets(), playbooks=folder or configured.playbooks)
     if playbook is not None:
         core.library.playbook_named(playbook)
     _log_to_stderr(settings)
@@ -167,6 +201,7 @@ def demo(
     *,
     output: Annotated[Output, typer.Option(help="How the result is printed.")] = Output.TEXT,
     full: Full = False,
+    folder: Folder = None,
 ) -> None:
     """Rehearse an outage: a loopback API server with one fault, through the same engine, the thread live in this terminal."""
     from bot.demo.scenarios import SCENARIOS, scenario_named
@@ -178,10 +213,10 @@ def demo(
     chosen = scenario_named(scenario)
     settings = _settings()
     _log_to_stderr(settings)
-    _run(_rehearse(chosen, View(output=output, full=full), settings))
+    _run(_rehearse(chosen, View(output=output, full=full), settings, folder))
 
 
-async def _rehearse(scenario: Scenario, view: View, settings: Settings) -> None:
+async def _rehearse(scenario: Scenario, view: View, settings: Settings, folder: Path | None) -> None:
     import tempfile
 
     from bot.adapters.kubeconfig.access import from_kubeconfig
@@ -189,10 +224,11 @@ async def _rehearse(scenario: Scenario, view: View, settings: Settings) -> None:
     from bot.demo.scenarios import rehearse
     from bot.model.target import Endpoint
 
-    core = build_core()
+    with playbooks_at(folder):
+        core = build_core(playbooks=folder)
     async with rehearse(scenario) as rehearsal:
-        with tempfile.TemporaryDirectory(prefix="apidown-demo-") as folder:
-            kubeconfig = Path(folder) / "kubeconfig"
+        with tempfile.TemporaryDirectory(prefix="apidown-demo-") as place:
+            kubeconfig = Path(place) / "kubeconfig"
             kubeconfig.write_text(rehearsal.kubeconfig)
             access = from_kubeconfig(kubeconfig, None, settings)
             control = Endpoint(host="127.0.0.1", port=rehearsal.control_port)
@@ -287,53 +323,6 @@ def init(
     write(output, text(found), force=force)
     print(f"{output} has {', '.join(one.name for one in found)}. Nothing was copied out of the kubeconfig but names and paths.")
     print(f"  Next: edit it, then apidown doctor --config {output}")
-
-
-@playbooks_app.command("list")
-def playbooks_list(folder: Folder = None) -> None:
-    """The playbooks and the causes, one a line."""
-    library = _library(folder)
-    for playbook in library.playbooks.values():
-        always = "  (always)" if playbook.always else ""
-        print(f"{playbook.id:<36}  {playbook.title}{always}")
-    print()
-    for cause in library.causes.values():
-        print(f"{cause.id:<36}  {cause.domain.value:<14}  {cause.title}")
-
-
-@playbooks_app.command("check")
-def playbooks_check(
-    path: Annotated[
-        Path | None, typer.Argument(help="Your own playbook, or a folder of them, on top of the installed ones.")
-    ] = None,
-) -> None:
-    """Check every playbook and cause at once; every mistake with file, line, column and the nearest right thing."""
-    library = _library(path)
-    print(f"{len(library.playbooks)} playbooks and {len(library.causes)} causes are valid.")
-
-
-@playbooks_app.command("show")
-def playbooks_show(id: Annotated[str, typer.Argument(help="A playbook's or a cause's id.")], folder: Folder = None) -> None:
-    """One playbook or cause in words: what it looks at, in which windows, what it weighs."""
-    from bot.document import did_you_mean
-    from bot.errors import UsageError
-    from bot.render.catalogue import cause_text, playbook_text
-
-    library = _library(folder)
-    if id in library.playbooks:
-        print(playbook_text(library.playbooks[id]))
-    elif id in library.causes:
-        print(cause_text(library.causes[id]))
-    else:
-        near = did_you_mean(id, [*library.playbooks, *library.causes])
-        raise UsageError(f"there is no playbook or cause '{id}'", nearest=near, next="apidown playbooks list")
-
-
-def _library(folder: Path | None) -> Library:
-    from bot.app import build_registry
-    from bot.playbook import default_folder, load_library
-
-    return load_library(default_folder(), build_registry(), folder)
 
 
 def _settings() -> Settings:

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.adapters.kubeconfig.access import from_kubeconfig, resolve, with_known_servers
-from bot.config import Config
-from bot.errors import ApidownError, UsageError
+from bot.config import ClusterDefinition, Config
+from bot.errors import ApidownError, ConfigError, UsageError
 from bot.ports import ClusterAccess
 from bot.recognise import cluster_meant
 from bot.settings import Settings
 
 _SENTENCE = 4
 """Words from which a text is taken for a pasted error rather than for a name."""
+_GIVE_A_SERVER = "apidown investigate https://HOST:6443, or give --kubeconfig FILE, or --config FILE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,33 +36,72 @@ class Wanted:
 def configuration(path: Path | None, settings: Settings) -> Config:
     """The configuration file that is named, else that of the settings, else none."""
     chosen = path or settings.config
-    return with_known_servers(Config.load(chosen), settings) if chosen else Config.empty()
+    if chosen is None:
+        return Config.empty()
+    try:
+        config = Config.load(chosen)
+    except ConfigError as error:
+        todo = f"mend it, then apidown doctor --config {chosen}" if chosen.exists() else "apidown init writes a first one"
+        raise advised(error, todo) from error
+    return with_known_servers(config, settings)
+
+
+def advised(error: ApidownError, todo: str) -> ApidownError:
+    """The same error with what to run next, if it says nothing of that itself."""
+    return error if error.next else ConfigError(str(error), next=todo)
 
 
 def access_to(wanted: Wanted, config: Config, settings: Settings) -> ClusterAccess:
     """Access to the cluster that is meant. Raises UsageError or ConfigError, which say what to give instead."""
-    given = [name for name in ("cluster", "server", "kubeconfig") if getattr(wanted, name)]
-    if len(given) > 1:
-        raise UsageError(f"--{given[0]} and --{given[1]} name two clusters", next=f"leave --{given[1]} out")
+    _refuse_two(wanted)
     if wanted.server:
-        return ClusterAccess(cluster=config.ad_hoc(wanted.server))
+        server = wanted.server if "://" in wanted.server else f"https://{wanted.server}"
+        return ClusterAccess(cluster=config.ad_hoc(server))
     if wanted.cluster:
-        return resolve(config.cluster_named(wanted.cluster), settings)
-    if wanted.kubeconfig or wanted.context or not (wanted.words or config.default_for(None)):
-        return from_kubeconfig(wanted.kubeconfig, wanted.context, settings)
+        return resolve(_named(wanted.cluster, config), settings)
+    if wanted.kubeconfig or wanted.context or not (wanted.words or config.clusters):
+        return _of_kubeconfig(wanted, settings)
     own = _kubeconfig_if_any(settings)
+    pasted = len(" ".join(wanted.words).split()) >= _SENTENCE
     try:
         meant = cluster_meant(wanted.words, config)
-    except UsageError:
+    except UsageError as error:
         # An error that names no address: it was seen with this kubeconfig, unless it is a mistyped name.
-        if own is None or len(" ".join(wanted.words).split()) < _SENTENCE:
-            raise
-        return own
+        if own is not None and pasted:
+            return own
+        what = "this text names no server and no cluster" if pasted else error.what
+        todo = f"apidown investigate {min(config.clusters)}, or a server's URL" if config.clusters else _GIVE_A_SERVER
+        raise UsageError(what, nearest=error.nearest, next=todo) from error
     if meant.configured:
         return resolve(config.clusters[meant.name], settings)
     if own is not None and (own.cluster.target.host, own.cluster.target.port) == (meant.target.host, meant.target.port):
         return own
     return ClusterAccess(cluster=meant)
+
+
+def _refuse_two(wanted: Wanted) -> None:
+    """A text beside an option is the error that was seen; anything shorter would name a second cluster."""
+    given = [name for name in ("cluster", "server", "kubeconfig", "context") if getattr(wanted, name)]
+    text = " ".join(wanted.words)
+    if len(given) > 1 and given != ["kubeconfig", "context"]:
+        raise UsageError(f"--{given[0]} and --{given[1]} name two clusters", next=f"leave --{given[1]} out")
+    if given and text and len(text.split()) < _SENTENCE:
+        raise UsageError(f"--{given[0]} and '{text}' name two clusters", next=f"leave --{given[0]} or '{text}' out")
+
+
+def _named(name: str, config: Config) -> ClusterDefinition:
+    try:
+        return config.cluster_named(name)
+    except UsageError as error:
+        todo = f"apidown investigate --cluster {min(config.clusters)}" if config.clusters else "give the --config FILE it is in"
+        raise UsageError(error.what, nearest=error.nearest or "no clusters are configured", next=todo) from error
+
+
+def _of_kubeconfig(wanted: Wanted, settings: Settings) -> ClusterAccess:
+    try:
+        return from_kubeconfig(wanted.kubeconfig, wanted.context, settings)
+    except ConfigError as error:
+        raise advised(error, _GIVE_A_SERVER) from error
 
 
 def _kubeconfig_if_any(settings: Settings) -> ClusterAccess | None:

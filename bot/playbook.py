@@ -97,12 +97,13 @@ class Library:
 
     def playbook_named(self, id: str) -> Playbook:
         """The playbook a person named; raises UsageError with the nearest id."""
-        if found := self.playbooks.get(id):
+        found = self.playbooks.get(id)
+        if found and not found.always:
             return found
-        known = f"the playbooks are {', '.join(sorted(self.playbooks)) or 'none'}"
-        raise UsageError(
-            f"there is no playbook '{id}'", nearest=did_you_mean(id, self.playbooks) or known, next="apidown playbooks list"
-        )
+        names = sorted(playbook.id for playbook in self.playbooks.values() if not playbook.always)
+        known = f"those that can be named are {', '.join(names) or 'none'}"
+        what = f"the playbook '{id}' runs in every investigation" if found else f"there is no playbook '{id}'"
+        raise UsageError(what, nearest=did_you_mean(id, names) or known, next="apidown playbooks list")
 
 
 def default_folder() -> Path:

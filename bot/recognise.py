@@ -25,6 +25,7 @@ _PEERS = (
     re.compile(rf"lookup ({_HOST})(?=[\s:]|$)", re.I),
     re.compile(rf"(?<![\w.:/@-])({_HOST}:\d{{2,5}})(?![\w:.]\d|\w)"),
 )
+_NAME_OR_PLACE = re.compile(rf"{_HOST}(?::\d{{1,5}})?")
 _DNS_SERVER = re.compile(r"(lookup \S+) on \S+", re.I)
 _SOURCE_FILE = re.compile(r"\.(?:go|py|js|c|rs|java|yaml|yml):\d+$", re.I)
 # A sentence that was pasted rather than a name that was mistyped.
@@ -77,7 +78,7 @@ def _addresses(text: str) -> list[str]:
     text = _DNS_SERVER.sub(r"\1", text)
     urls = [_server_of(match[0]) for match in _URL.finditer(text)]
     peers = [match[1] for pattern in _PEERS for match in pattern.finditer(text) if not _SOURCE_FILE.search(match[1])]
-    names = [text] if re.fullmatch(_HOST, text) and "." in text else []
+    names = [text] if _NAME_OR_PLACE.fullmatch(text) and set(text) & set(".:") else []
     return [*urls, *peers, *names]
 
 

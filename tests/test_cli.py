@@ -203,21 +203,34 @@ async def test_rehearsals_are_listed(terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["demo", "refuse"], ["there is no scenario 'refuse'", "scenarios: refused", "Next: apidown demo refused"]),
+        (["demo", "refuse"], ["there is no scenario 'refuse'", "did you mean 'refused'?", "Next: apidown demo list"]),
         (["investigate", "--since", "soon"], ["--since soon is not a time", "Next: type 30m"]),
-        (["investigate", "--outpt", "json"], ["--outpt", "Next: apidown --help"]),
-        (["investigate", "--output", "jsn"], ["jsn", "Next: apidown --help"]),
+        (["investigate", "--outpt", "json"], ["--outpt", "Next: apidown investigate --help"]),
+        (["investigate", "--output", "jsn"], ["'--output': 'jsn' is not one of 'text'", "Next: apidown investigate --help"]),
+        (["playbooks", "shw"], ["shw", "Next: apidown playbooks --help"]),
         (["investigte"], ["investigte", "Next: apidown --help"]),
-        (["investigate", "--cluster", "prod"], ["there is no cluster 'prod'"]),
+        (["investigate", "--cluster", "prod"], ["there is no cluster 'prod'", "Next: give the --config FILE it is in"]),
         (["investigate", "--cluster", "a", "--server", "https://b"], ["name two clusters", "Next: leave --server out"]),
+        (["investigate", "--server", "https://a", "https://b"], ["--server and 'https://b' name two clusters", "Next: leave"]),
+        (["investigate", "--server", "https://a", "--context", "b"], ["name two clusters", "Next: leave --context out"]),
         (["investigate", "--server", "ftp://a"], ["'ftp://a' is not the URL of an API server", "https://api.example.com:6443"]),
         (["investigate", "--server", "https://a:pw12345@b"], ["user name or password", "Next: give the URL without them"]),
         (["investigate", "https://127.0.0.1:1", "--playbook", "conection-refused"], ["did you mean 'connection-refused'?"]),
-        (["investigate", "--kubeconfig", "gone"], ["gone"]),
-        (["investigate", "--config", "gone.yaml"], ["gone.yaml"]),
-        (["investigate"], [".kube/config"]),
+        (
+            ["investigate", "https://127.0.0.1:1", "--playbook", "triage"],
+            ["'triage' runs in every", "can be named are connection"],
+        ),
+        (["investigate", "https://127.0.0.1:1", "--folder", "gone"], ["gone", "no folder of playbooks", "Next: give a folder"]),
+        (["investigate", "--kubeconfig", "gone"], ["gone", "Next: apidown investigate https://HOST:6443"]),
+        (["investigate", "--config", "gone.yaml"], ["gone.yaml", "Next: apidown init"]),
+        (["investigate"], [".kube/config", "Next: apidown investigate https://HOST:6443, or give --kubeconfig FILE"]),
+        (["investigate", "prod"], ["there is no cluster 'prod'", "Next: apidown investigate https://HOST:6443"]),
+        (
+            ["investigate", "Unable to connect to the server: EOF"],
+            ["this text names no server", "Next: apidown investigate https:"],
+        ),
         (["playbooks", "show", "conection-refused"], ["did you mean 'connection-refused'?", "Next: apidown playbooks list"]),
-        (["playbooks", "list", "--folder", "gone"], ["gone", "no folder of playbooks"]),
+        (["playbooks", "list", "--folder", "gone"], ["gone", "no folder of playbooks", "Next: give a folder"]),
         (["serve"], ["SLACK_BOT_TOKEN and SLACK_APP_TOKEN", "is not set", "Next: without Slack: apidown investigate"]),
     ],
 )
@@ -227,6 +240,44 @@ async def test_what_is_wrong_says_where_what_the_nearest_and_what_next(
     done = await terminal.run(*words)
     assert_four_parts(done, *parts)
     assert "pw12345" not in done.err
+
+
+async def test_several_clusters_are_listed_when_none_is_named(terminal: Terminal) -> None:
+    (terminal.home / "config.yaml").write_text(
+        "clusters: {a: {server: 'https://127.0.0.1:1'}, b: {server: 'https://127.0.0.1:2'}}"
+    )
+    done = await terminal.run("investigate", "--config", "config.yaml")
+    assert_four_parts(done, "which cluster?", "the clusters are a, b", "Next: apidown investigate a")
+
+
+async def test_host_and_port_are_a_server(terminal: Terminal) -> None:
+    place = f"127.0.0.1:{free_port()}"
+    for words in ([place], ["--server", place]):
+        done = await terminal.run("investigate", *words)
+        assert (done.status, done.err) == (1, "")
+        assert f"https://{place}, asked for by" in done.out
+
+
+async def test_own_playbooks_are_tried_without_a_configuration(terminal: Terminal) -> None:
+    text = (
+        (default_folder() / "connection-refused.yaml")
+        .read_text()
+        .replace("title: Connection refused - control plane", "title: Ours")
+    )
+    (terminal.home / "own").mkdir()
+    (terminal.home / "own" / "connection-refused.yaml").write_text(text)
+    done, rehearsed = await asyncio.gather(
+        terminal.run("investigate", f"https://127.0.0.1:{free_port()}", "--folder", "own"),
+        terminal.run("demo", "--folder", "own"),
+    )
+    assert "playbook Ours: " in done.out
+    assert "playbook Ours: " in rehearsed.out
+
+
+async def test_the_version_is_told(terminal: Terminal) -> None:
+    done = await terminal.run("--version")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith("apidown")
 
 
 async def test_a_wrong_setting_is_named(terminal: Terminal) -> None:
@@ -246,6 +297,8 @@ async def test_playbooks_are_listed_checked_and_shown(terminal: Terminal) -> Non
     assert "(always)" in listed.out
     assert checked.out.endswith("are valid.\n")
     assert "API server pods run" in shown.out
+    assert "{port}" in shown.out
+    assert "{{" not in shown.out
     assert "The API server is not running" in cause.out
 
 
@@ -270,7 +323,7 @@ async def test_being_told_to_stop_ends_quickly_and_leaves_nothing(terminal: Term
     process.send_signal(how)
     done = await finish(process)
     assert done.status == status
-    assert "Traceback" not in done.err
+    assert done.err == ("Interrupted; nothing is left behind.\n" if how is signal.SIGINT else "")
     assert "Verdict" not in done.out
     assert stores_of(terminal.home) == []
     assert [path.name for path in terminal.home.iterdir() if path.name.startswith("apidown")] == []

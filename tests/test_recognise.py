@@ -53,6 +53,8 @@ def test_a_configured_cluster_is_found_by_name_or_address_anywhere_in_the_text(t
         ("https://other.example:8443", "https://other.example:8443"),
         ("https://rancher.example/k8s/clusters/c-1/api/v1/nodes", "https://rancher.example:443/k8s/clusters/c-1"),
         ("dial tcp [fd00::1]:6443: i/o timeout", "https://[fd00::1]:6443"),
+        ("10.7.7.7:9", "https://10.7.7.7:9"),
+        ("localhost:6443", "https://localhost:6443"),
         ("read tcp 10.1.2.3:51234->10.7.7.7:6443: reset", "https://10.7.7.7:6443"),
         ("see https://other.example:8443, it is down.", "https://other.example:8443"),
     ],

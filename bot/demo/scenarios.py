@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from bot.demo.pki import Authority, Pair
 from bot.demo.server import Behaviour, api_server
+from bot.document import did_you_mean
 from bot.errors import UsageError
 
 
@@ -77,7 +78,9 @@ def scenario_named(name: str) -> Scenario:
     found = SCENARIOS.get(name)
     if found is None:
         raise UsageError(
-            f"there is no scenario {name!r}", nearest=f"scenarios: {', '.join(SCENARIOS)}", next="apidown demo refused"
+            f"there is no scenario '{name}'",
+            nearest=did_you_mean(name, SCENARIOS) or f"the scenarios are {', '.join(SCENARIOS)}",
+            next="apidown demo list",
         )
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from bot.model.playbook import Cause, Check, CorrelationLine, EvidenceLine, Playbook, Step
+from bot.template import PLACEHOLDERS, fill
 
 
 def playbook_text(playbook: Playbook) -> str:
@@ -67,7 +68,8 @@ def _evidence(line: EvidenceLine) -> str:
 
 
 def _command(run: str | None) -> str:
-    return f"\n      {run.strip()}" if run else ""
+    """As it is written, but for what stands for a brace: that is for those who write playbooks."""
+    return f"\n      {fill(run.strip(), {name: f'{{{name}}}' for name in PLACEHOLDERS})}" if run else ""
 
 
 def span(length: timedelta) -> str:

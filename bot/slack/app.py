@@ -131,7 +131,7 @@ class SlackApp:
                 return result
             if result.kind not in (Kind.AWAY, Kind.AMBIGUOUS, Kind.RETRY_AFTER):
                 raise ConfigError(
-                    f"Slack refuses this token: {result.error}" + (f" ({result.detail})" if result.detail else ""),
+                    f"Slack refuses it, saying {result.error}" + (f" ({result.detail})" if result.detail else ""),
                     where=setting,
                     nearest=nearest,
                     next="copy the token again from the app's page at https://api.slack.com/apps, then restart",
