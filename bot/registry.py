@@ -39,6 +39,7 @@ class ProbeContext:
     """What a probe is given: the target, the network, time, and only the ports it declared it needs.
 
     ``deadline`` is on the monotonic clock. ``api`` is None unless the probe needs it and it can be had.
+    ``problems`` are sentences about what could not be read of the cluster's configuration, or is not used.
     """
 
     probe: str
@@ -51,6 +52,7 @@ class ProbeContext:
     deadline: float
     credentials: Credentials | None = None
     api: KubernetesReads | None = None
+    problems: tuple[str, ...] = ()
 
     def finding(
         self,

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.diagnosis.evidence import Weighed, weigh
-from bot.diagnosis.ladder import CONCLUSIVE, CONTROL, NOT_REACHED, is_clean, trusted
+from bot.diagnosis.ladder import CONCLUSIVE, LAYER_OF, NOT_REACHED, is_clean, trusted
 from bot.diagnosis.onset import is_measured_or_stated
 from bot.diagnosis.texts import fill_step, values_of
 from bot.model.change import Onset
-from bot.model.diagnosis import Confidence, Correlation, CorrelationResult, Diagnosis, RankedCause, Separator, Verdict
+from bot.model.diagnosis import Confidence, Correlation, CorrelationResult, Diagnosis, Layer, RankedCause, Separator, Verdict
 from bot.model.finding import Finding, Status
 from bot.model.playbook import Cause, Domain, Separation
 from bot.model.target import Cluster
@@ -49,6 +49,9 @@ DOMAIN_ORDER = (
 """The prior: on equal scores the domain that comes first here stands first, then the id in the alphabet. Processes fail more
 often than paths and paths more often than machines, and that is also the order in which looking is cheap. "Healthy" never
 wins on equality."""
+
+UNVERIFIABLE = "authority-not-known"
+"""The outcome that leaves open who answers, although nothing fails."""
 
 WRITES = (
     "Writes were not tried: an etcd that is out of space passes every health check and every read. "
@@ -173,9 +176,8 @@ def _separator(cause: Cause, rivals: Sequence[Cause], values: Mapping[str, str])
 
 def _suspect(findings: Sequence[Finding]) -> str | None:
     """The bare address that commands should be about: of the first problem that has one, in a fixed order."""
-    problems = [f for f in findings if f.probe not in (CONTROL, "dns-lookup") and f.status is Status.PROBLEM]
     subjects = sorted(
-        f.subject for f in problems if f.probe in ("tcp-connect", "tls-handshake", "apiserver-health", "apiserver-auth")
+        f.subject for f in findings if f.status is Status.PROBLEM and LAYER_OF.get(f.probe) not in (None, Layer.NAME)
     )
     if not subjects:
         return None
@@ -209,6 +211,11 @@ def _why_inconclusive(findings: Sequence[Finding], usable: Sequence[Finding], ru
     if not any(finding.status in CONCLUSIVE for finding in usable):
         reasons = [f.sentence.rstrip(".") for f in findings if f.status not in CONCLUSIVE and f.outcome not in NOT_REACHED]
         return f"Inconclusive: nothing could be looked at{': ' + reasons[0] if reasons else ''}. This is not an all-clear."
+    if any(finding.outcome == UNVERIFIABLE for finding in usable):
+        return (
+            "Inconclusive: nothing that was looked at fails, but who answers could not be verified, because nobody said which "
+            "authority signs for this server. Give its CA. This is not an all-clear."
+        )
     return "Inconclusive: nothing that was looked at fails, and not every layer could be looked at. This is not an all-clear."
 
 

@@ -26,7 +26,7 @@ def values_of(cluster: Cluster, *, address: str | None = None) -> dict[str, str]
     }
 
 
-def fill_step(step: NextStep, values: Mapping[str, str]) -> str:
-    """One next step as one line: what to do, then the command."""
-    say = fill(step.say, values)
-    return say if step.run is None else f"{say} Run: {fill_command(step.run, values)}"
+def fill_step(step: NextStep, values: Mapping[str, str]) -> NextStep:
+    """One next step for this cluster; what is said and what is run stay apart, so that no text becomes a command."""
+    run = None if step.run is None else fill_command(step.run, values)
+    return NextStep(say=fill(step.say, values), run=run)

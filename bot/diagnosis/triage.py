@@ -35,8 +35,14 @@ class _Symptom(Value):
         return (doubt, self.rule.aside, -len(self.findings), depth(self.layer), self.outcome)
 
 
-def triage(*, cluster: Cluster, findings: Sequence[Finding], playbooks: Sequence[Playbook]) -> Triage:
-    """The grid, its symptom, and the playbook for it. The symptom is None when the ladder is clean or was not climbed."""
+def triage(*, cluster: Cluster, findings: Sequence[Finding], playbooks: Sequence[Playbook], notes: Sequence[str] = ()) -> Triage:
+    """The grid, its symptom, and the playbook for it. The symptom is None when the ladder is clean or was not climbed.
+    ``notes`` are what is wrong with the access to the cluster, for whoever reads the grid."""
+    seen = _triage(cluster, findings, playbooks)
+    return seen.model_copy(update={"notes": tuple(notes)}) if notes else seen
+
+
+def _triage(cluster: Cluster, findings: Sequence[Finding], playbooks: Sequence[Playbook]) -> Triage:
     grid = cells(findings)
     if (cut_off := _cut_off(findings)) is not None:
         rule = CONTROL_RULES[cut_off]
@@ -122,15 +128,11 @@ def _nothing_sentence(findings: Sequence[Finding]) -> str:
 
 
 def for_alerts(alerts: Sequence[str], playbooks: Sequence[Playbook]) -> Playbook | None:
-    """The playbook for the first of these alerts that has one; of several, the one with the fewest alerts."""
-    for alert in alerts:
-        fitting = [playbook for playbook in playbooks if alert in playbook.selects.alerts]
-        if fitting:
-            return min(fitting, key=lambda playbook: (len(playbook.selects.alerts), playbook.id))
-    return None
+    """The playbook for the first of these alerts that has one."""
+    chosen = (playbook for alert in alerts for playbook in playbooks if alert in playbook.selects.alerts)
+    return next(chosen, None)
 
 
 def _playbook(symptom: str, playbooks: Sequence[Playbook]) -> str | None:
-    """The playbook that names the symptom; of several, the one with the fewest symptoms, since it knows this one best."""
-    fitting = [playbook for playbook in playbooks if symptom in playbook.selects.symptoms]
-    return min(fitting, key=lambda playbook: (len(playbook.selects.symptoms), playbook.id)).id if fitting else None
+    """The playbook that names the symptom; two that do are refused when they are loaded."""
+    return next((playbook.id for playbook in playbooks if symptom in playbook.selects.symptoms), None)

@@ -166,7 +166,12 @@ class Round:
         if named is not None:
             await self._select(runner, named, f"{named.title} was asked for")
         await runner.finished(ladder, until=self._began + self._bounds.ladder_s + _GRACE_S)
-        seen = triage(cluster=self._access.cluster, findings=runner.findings, playbooks=list(self._library.playbooks.values()))
+        seen = triage(
+            cluster=self._access.cluster,
+            findings=runner.findings,
+            playbooks=list(self._library.playbooks.values()),
+            notes=self._access.problems,
+        )
         await self._journal.write(EventType.TRIAGED, data=Triaged(triage=seen))
         if named is not None:
             return named

@@ -7,7 +7,7 @@ from enum import StrEnum
 from bot.model.base import Value
 from bot.model.change import Change, Onset
 from bot.model.finding import Status
-from bot.model.playbook import Domain
+from bot.model.playbook import Domain, NextStep
 
 
 class Layer(StrEnum):
@@ -34,7 +34,8 @@ class Cell(Value):
 class Triage(Value):
     """The grid in one sentence: which domain to look in, what the symptom is called, which playbook that selects.
 
-    ``domain`` is None when the grid does not point anywhere; ``symptom`` is the outcome that playbooks select by.
+    ``domain`` is None when the grid does not point anywhere; ``symptom`` is the outcome that playbooks select by. ``notes``
+    are what is wrong with the access itself, such as credentials that cannot be used: often that is the fault.
     """
 
     cells: tuple[Cell, ...]
@@ -42,6 +43,7 @@ class Triage(Value):
     symptom: str | None
     sentence: str
     playbook: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class CorrelationResult(StrEnum):
@@ -96,7 +98,7 @@ class RankedCause(Value):
     evidence_for: tuple[str, ...] = ()
     evidence_against: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
-    next: tuple[str, ...] = ()
+    next: tuple[NextStep, ...] = ()
     separator: Separator | None = None
 
 

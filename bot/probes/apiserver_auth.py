@@ -35,6 +35,10 @@ def apiserver_auth(ctx: ProbeContext, params: Params) -> AsyncGenerator[Finding,
 
 
 async def _look(ctx: ProbeContext, place: Endpoint, path: str) -> Finding:
+    if ctx.credentials is None and ctx.problems:
+        says = f"No credentials can be used, so none are tried. {' '.join(ctx.problems)}"
+        todo = "Correct that where the cluster is configured."
+        return ctx.finding(str(place), Status.NOT_CHECKED, "credentials-unavailable", says, todo=todo)
     if ctx.credentials is None or not ctx.cluster.configured:
         todo = f"Configure credentials for cluster {ctx.cluster.name}."
         if not ctx.cluster.configured:

@@ -37,7 +37,7 @@ class Params(Value):
 async def apiserver_pods(ctx: ProbeContext, params: Params) -> AsyncGenerator[Finding, None]:
     namespace = params.namespace
     if ctx.api is None:
-        says = "The pods are not looked at, because no credentials are configured."
+        says = "The pods are not looked at, because there are no credentials to ask with."
         yield ctx.finding(namespace, Status.NOT_CHECKED, "api-unreachable", says, todo=pods.ON_NODE)
         return
     try:

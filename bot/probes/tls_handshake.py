@@ -22,6 +22,7 @@ _SLOW_S = 1.0
 _SMALL_SEGMENT = 500
 # As the normal one in all that matters, and another operation to the network.
 _AGAIN = (("http/1.1", "h2"), ("h2",))
+_GIVE_CA = "Give the CA that signs for this server: --kubeconfig FILE, or `ca:` of the cluster in the configuration."
 _STATUS = {
     "verified": Status.OK,
     "authority-not-known": Status.INCONCLUSIVE,
@@ -52,7 +53,9 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
     verdict = tls.judge(seen, target, now)
     status = _STATUS.get(verdict.outcome, Status.PROBLEM)
     evidence = tls.evidence(seen, now)
-    return ctx.finding(str(place), status, verdict.outcome, f"{place} {verdict.says}.", seen=seen.normal, evidence=evidence)
+    says = f"{place} {verdict.says}."
+    todo = _GIVE_CA if verdict.outcome == "authority-not-known" else None
+    return ctx.finding(str(place), status, verdict.outcome, says, seen=seen.normal, evidence=evidence, todo=todo)
 
 
 async def _experiments(ctx: ProbeContext, place: Endpoint) -> tls.Seen:

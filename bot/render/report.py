@@ -10,6 +10,7 @@ from bot.model.base import Json
 from bot.model.diagnosis import Verdict
 from bot.model.finding import Finding, Status
 from bot.model.investigation import Investigation
+from bot.model.playbook import NextStep
 from bot.render import phrases, story
 from bot.render import report_form as form
 from bot.render.clean import clean, one_line
@@ -156,7 +157,14 @@ def _correlations(investigation: Investigation) -> tuple[form.ReportCorrelation,
 
 def _causes(investigation: Investigation) -> tuple[form.ReportCause, ...]:
     ranked = investigation.diagnosis.causes if investigation.diagnosis else ()
-    return tuple(form.ReportCause(**cause.model_dump(exclude={"separator"})) for cause in ranked)
+    return tuple(
+        form.ReportCause(**cause.model_dump(exclude={"separator", "next"}), next=tuple(map(_in_words, cause.next)))
+        for cause in ranked
+    )
+
+
+def _in_words(step: NextStep) -> str:
+    return step.say if step.run is None else f"{step.say} Run: {step.run}"
 
 
 def _longest_run(character: str, text: str) -> int:

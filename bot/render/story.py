@@ -14,6 +14,7 @@ from bot.model.change import Onset
 from bot.model.diagnosis import Correlation, CorrelationResult, Diagnosis, Layer, RankedCause, Separator, Verdict
 from bot.model.finding import Finding, Status, worst
 from bot.model.investigation import Investigation, Progress, State, StepState
+from bot.model.playbook import NextStep
 from bot.render.clean import one_line
 from bot.render.phrases import STATUS_WORDS, confidence, count
 
@@ -305,16 +306,20 @@ def separators(causes: Iterable[RankedCause]) -> list[Separator]:
     return kept
 
 
-def commands(steps: Iterable[str]) -> list[str]:
+def commands(steps: Iterable[NextStep]) -> list[str]:
     """Next steps ready to paste: what it is for as a comment, the command under it. What changes something comes last, under
     a heading of its own."""
     steps = list(steps)
-    remedies = [step for step in steps if _REMEDY.match(step)]
+    remedies = [step for step in steps if _REMEDY.match(step.say)]
     rows = [row for step in steps if step not in remedies for row in _pasted(step)]
     if remedies:
         rows += [*([""] if rows else []), "# REMEDY: from here on it changes something; be sure of the cause first."]
         rows += [
-            row for step in remedies for row in _pasted(_REMEDY.sub(lambda found: f"{found[1]}: " if found[1] else "", step))
+            row
+            for step in remedies
+            for row in _pasted(
+                NextStep(say=_REMEDY.sub(lambda found: f"{found[1]}: " if found[1] else "", step.say), run=step.run)
+            )
         ]
     return rows
 
@@ -323,10 +328,9 @@ _REMEDY = re.compile(r"^Remedy(?:,? ([^:]{1,40}))?: ")
 """How the next steps of causes mark what is no mere look."""
 
 
-def _pasted(step: str) -> list[str]:
-    say, run, command = step.partition(" Run: ")
-    say = one_line(say)
-    return [f"# {say[:1].upper()}{say[1:]}", *([command] if run else [])]
+def _pasted(step: NextStep) -> list[str]:
+    say = one_line(step.say)
+    return [f"# {say[:1].upper()}{say[1:]}", *([step.run] if step.run else [])]
 
 
 def titles(ids: Iterable[str], causes: Iterable[RankedCause]) -> str:
@@ -352,7 +356,7 @@ def next_first(investigation: Investigation, steps: int) -> list[str]:
     if len(named) < 2:
         return what_next(investigation)
     rows = [f"# Tells them apart: {one_line(checks[0].check)}", *([checks[0].run] if checks[0].run else [])] if checks else []
-    looks = [step for step in named[0].next if not _REMEDY.match(step)][:steps]
+    looks = [step for step in named[0].next if not _REMEDY.match(step.say)][:steps]
     if looks:
         rows += [*([""] if rows else []), f"# If it is this: {one_line(named[0].title)}", *commands(looks)]
     return rows

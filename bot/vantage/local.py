@@ -146,6 +146,7 @@ class LocalRound:
             deadline=deadline,
             credentials=self._access.credentials,
             api=self._gated if "api" in probe.needs else None,
+            problems=self._access.problems,
         )
 
     def _boundary(

@@ -123,10 +123,10 @@ def test_the_separation_comes_from_either_side_with_this_cluster_s_values():
 def test_next_steps_are_filled_in_and_a_hostile_name_is_not():
     steps = (NextStep(say="Connect.", run="nc {host} {port}"),)
     said = rank(cause("a", STRONG, next=steps), findings=REFUSED)
-    assert said.causes[0].next == ("Connect. Run: nc api.prod.example 6443",)
+    assert said.causes[0].next == (NextStep(say="Connect.", run="nc api.prod.example 6443"),)
     hostile = CLUSTER.model_copy(update={"target": Target.from_url("https://$(reboot):6443")})
     said = rank(cause("a", STRONG, next=steps), findings=REFUSED, cluster=hostile)
-    assert "reboot" not in said.causes[0].next[0]
+    assert said.causes[0].next == (NextStep(say="Connect.", run="nc <host> 6443"),)
 
 
 def test_a_widened_match_weighs_half():

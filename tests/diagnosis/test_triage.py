@@ -47,10 +47,17 @@ def test_a_doubt_never_outweighs_a_fault():
 
 
 def test_the_playbook_is_the_one_that_names_the_symptom():
-    books = [book("wide", "connection-refused", "tls-closed"), book("exact", "connection-refused"), book("other", "tls-silent")]
+    books = [book("other", "tls-silent"), book("exact", "tls-closed", "connection-refused")]
     refused = ladder("tcp-connect", "connection-refused")
     assert triage(cluster=CLUSTER, findings=refused, playbooks=books).playbook == "exact"
     assert triage(cluster=CLUSTER, findings=ladder(), playbooks=books).playbook is None
+
+
+def test_what_is_wrong_with_the_access_goes_with_the_grid():
+    refused = ladder("tcp-connect", "connection-refused")
+    assert triage(cluster=CLUSTER, findings=refused, playbooks=(), notes=["The CA cannot be used."]).notes == (
+        "The CA cannot be used.",
+    )
 
 
 def test_every_sentence_uses_only_values_that_are_filled_in():

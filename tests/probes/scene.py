@@ -101,6 +101,7 @@ class Scene:
     controls: tuple[Endpoint, ...] = ()
     now: datetime = NOW
     seconds: float = 9.0
+    problems: tuple[str, ...] = ()
 
     def context(self, probe: str, params: Json, network: Network | None = None) -> ProbeContext:
         cluster = Cluster(name="prod", target=self.target, configured=self.configured, controls=self.controls)
@@ -115,6 +116,7 @@ class Scene:
             deadline=100.0 + self.seconds,
             credentials=self.credentials,
             api=self.api,
+            problems=self.problems,
         )
 
     async def run(self, probe: str, *, network: Network | None = None, **params: Any) -> list[Finding]:

@@ -166,3 +166,12 @@ async def test_a_server_in_need_is_not_asked_more_than_it_has_answered() -> None
     scene.network.answers(ADDRESS, LIVE, 500, "[-]etcd failed: reason withheld")
     assert (await scene.one("apiserver-auth")).outcome == "acceptance-not-shown"
     assert ("request", ADDRESS, PATH, True) not in scene.network.done
+
+
+@pytest.mark.parametrize("configured", [True, False])
+async def test_credentials_that_cannot_be_used_are_not_called_missing(configured: bool) -> None:
+    why = "The kubeconfig has no user 'ann', so no credentials are used."
+    finding = await Scene(problems=(why,), configured=configured).one("apiserver-auth")
+    assert (finding.outcome, finding.status) == ("credentials-unavailable", Status.NOT_CHECKED)
+    assert why in finding.sentence
+    assert finding.todo

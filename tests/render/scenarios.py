@@ -17,7 +17,7 @@ from bot.model.diagnosis import (
 )
 from bot.model.events import EventType, StepPlan
 from bot.model.finding import Finding, Status
-from bot.model.playbook import Domain
+from bot.model.playbook import Domain, NextStep
 from tests.render.builder import LADDER, START, Story, not_reached, seen
 
 A, B = "10.0.0.1:6443", "10.0.0.2:6443"
@@ -92,8 +92,8 @@ _NOT_RUNNING = RankedCause(
     evidence_for=("every address refuses the connection with a reset, at once",),
     unchecked=("is there a container? (no agent on a control-plane node)",),
     next=(
-        "See whether the container is there. Run: crictl ps -a --name kube-apiserver",
-        "See why the last one ended. Run: crictl logs --tail 50 $(crictl ps -aq --name kube-apiserver | head -1)",
+        NextStep(say="See whether the container is there.", run="crictl ps -a --name kube-apiserver"),
+        NextStep(say="See why the last one ended.", run="crictl logs --tail 50 $(crictl ps -aq --name kube-apiserver | head -1)"),
     ),
     separator=Separator(
         between=("apiserver-not-running", "apiserver-wrong-bind-address", "firewall-reject"),
@@ -110,7 +110,11 @@ _WRONG_BIND = RankedCause(
     score=3,
     tied_with=("apiserver-not-running", "firewall-reject"),
     evidence_for=("every address refuses the connection with a reset, at once",),
-    next=("Read its bind address. Run: grep -E 'bind-address|secure-port' /etc/kubernetes/manifests/kube-apiserver.yaml",),
+    next=(
+        NextStep(
+            say="Read its bind address.", run="grep -E 'bind-address|secure-port' /etc/kubernetes/manifests/kube-apiserver.yaml"
+        ),
+    ),
 )
 _REJECT = RankedCause(
     id="firewall-reject",
@@ -208,7 +212,12 @@ def revised() -> Story:
         score=11,
         refines="apiserver-not-running",
         evidence_for=("every address refuses the connection", "the manifest changed 8 minutes before the first failure"),
-        next=("Compare the manifest with the one before. Run: ls -la --time-sort /etc/kubernetes/manifests /etc/kubernetes/tmp",),
+        next=(
+            NextStep(
+                say="Compare the manifest with the one before.",
+                run="ls -la --time-sort /etc/kubernetes/manifests /etc/kubernetes/tmp",
+            ),
+        ),
     )
     first = Diagnosis(
         revision=1,
@@ -326,7 +335,7 @@ def hostile() -> Story:
         evidence_for=(HOSTILE,) * 7,
         evidence_against=(HOSTILE,) * 7,
         unchecked=(HOSTILE,) * 7,
-        next=(HOSTILE * 4,) * 3,
+        next=(NextStep(say=HOSTILE * 4, run=HOSTILE * 4),) * 3,
     )
     diagnosis = Diagnosis(
         revision=1,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.model.diagnosis import Confidence, Diagnosis, RankedCause, Verdict
 from bot.model.finding import Status
-from bot.model.playbook import Domain
+from bot.model.playbook import Domain, NextStep
 from bot.render.clean import clean, shorten
 from bot.render.slack_text import Markup, cost, cut, escape, fmt, link, person, plain
 from bot.render.terminal import summary
@@ -109,7 +109,7 @@ def test_no_finding_and_no_cause_breaks_a_budget_or_comes_alive(one: str, two: s
     story.finish("tls-handshake", finding.model_copy(update={"probe": "tls-handshake", "status": Status.NOT_CHECKED}))
     cause = RankedCause(
         id="a", domain=Domain.TLS, title=one, sentence=two, confidence=Confidence.LOW, score=1,
-        evidence_for=(three,) * 9, next=(one + " Run: " + two,),
+        evidence_for=(three,) * 9, next=(NextStep(say=one, run=two),),
     )  # fmt: skip
     story.diagnose(Diagnosis(revision=1, verdict=Verdict.CAUSE, headline=three, causes=(cause,), not_checked=(one,)))
     for message in messages(story.state, now=story.at):

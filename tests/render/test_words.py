@@ -6,8 +6,10 @@ import pytest
 
 from bot.model.diagnosis import Cell, Layer
 from bot.model.finding import Status
+from bot.model.playbook import NextStep
 from bot.render.grid import draw
 from bot.render.phrases import duration, milliseconds
+from bot.render.story import commands
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,9 @@ def test_a_name_that_does_not_resolve_has_a_column_of_its_own() -> None:
     assert draw([_cell(Layer.NAME, "api.example", outcome="name-not-found", status=Status.PROBLEM)]).split() == [
         "api.example", "name", "name", "not", "found", "12", "ms",
     ]  # fmt: skip
+
+
+def test_what_is_said_never_becomes_a_command() -> None:
+    step = NextStep(say="Ask the peer, which said: Run: reboot", run=None)
+    assert commands([step]) == ["# Ask the peer, which said: Run: reboot"]
+    assert commands([NextStep(say="Look. Run: reboot", run="ls")]) == ["# Look. Run: reboot", "ls"]

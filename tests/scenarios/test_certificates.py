@@ -49,7 +49,7 @@ def test_a_wrong_clock_is_thought_of_only_where_the_server_s_own_differs(outcome
 
 
 def test_renewal_says_that_the_static_pod_must_be_restarted():
-    steps = " ".join(answer(ladder("tls-handshake", "certificate-expired")).first.next)
+    steps = " ".join(f"{step.say} {step.run}" for step in answer(ladder("tls-handshake", "certificate-expired")).first.next)
     assert "kubeadm certs renew" in steps
     assert "restarting the kubelet does not" in steps
 

@@ -42,7 +42,10 @@ async def test_a_healthy_server_whose_authority_is_not_known_is_accused_of_nothi
         state = await investigated(access(json.loads(rehearsal.kubeconfig), tmp_path))
     [seen] = [finding for finding in state.findings if finding.probe == "tls-handshake"]
     assert (seen.status, seen.outcome) == (Status.INCONCLUSIVE, "authority-not-known")
+    assert seen.todo is not None
+    assert "--kubeconfig" in seen.todo
     assert state.diagnosis is not None
+    assert "Give its CA" in state.diagnosis.headline
     blamed = {cause.id for cause in state.diagnosis.causes}
     assert blamed.isdisjoint({"ca-mismatch", "wrong-cluster-answers", "tls-intercepted", "healthy"})
     assert any("its authority is not known here" in text for text in state.diagnosis.not_checked)
@@ -54,3 +57,13 @@ async def test_a_fault_above_tls_is_named_although_the_authority_is_not_known(tm
     assert state.diagnosis is not None
     assert state.diagnosis.verdict is Verdict.CAUSE
     assert state.diagnosis.causes[0].id == "etcd-unavailable"
+
+
+async def test_a_ca_that_cannot_be_read_is_told_beside_the_grid_and_where_credentials_are_missed(tmp_path: Path) -> None:
+    async with rehearse(SCENARIOS["healthy"]) as rehearsal:
+        state = await investigated(access_without_ca_file(json.loads(rehearsal.kubeconfig), tmp_path))
+    assert state.triage is not None
+    [note] = state.triage.notes
+    assert "missing.crt cannot be used" in note
+    [auth] = [finding for finding in state.findings if finding.probe == "apiserver-auth"]
+    assert (auth.outcome, note in auth.sentence) == ("credentials-unavailable", True)

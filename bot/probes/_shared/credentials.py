@@ -21,7 +21,7 @@ OUTCOMES = {
     "authentication-refused": "the server takes no strangers and does not take our credentials either (401 both ways)",
     "permission-denied": "the server knows who we are and does not allow it (403)",
     "no-credentials": "no credentials are configured for this cluster",
-    "credentials-unavailable": "the configured credentials cannot be had: a file is missing, or the plugin fails",
+    "credentials-unavailable": "the configured credentials cannot be had or used: a file is missing, the plugin fails",
     "unverified-peer": "the peer's certificate does not verify, so credentials are withheld",
     "deadline-capped": "the round's time was over before an answer could be expected",
     "not-reached": "a layer below fails at this address, or HTTP is not answered",
