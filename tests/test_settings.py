@@ -9,6 +9,7 @@ import pytest
 
 from bot.document import DocumentErrors
 from bot.settings import LogFormat, LogLevel, Settings
+from bot.store_url import StoreUrl
 
 
 @pytest.fixture(autouse=True)
@@ -168,3 +169,52 @@ def test_the_stores_password_goes_into_its_url_and_is_a_secret(monkeypatch: pyte
 def test_without_a_url_the_store_is_the_embedded_one(monkeypatch: pytest.MonkeyPatch) -> None:
     environment(monkeypatch, APIDOWN_REDIS_PASSWORD="a@b/c d")
     assert Settings.read().store_url is None
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("redis+sentinel://:hunter22@s1:26379,s2", "names the service behind them"),
+        ("redis+sentinel://:hunter22@s1/mymaster/x", "not a database number"),
+        ("redis+sentinel://s1/mymaster?sentinel_password=hunter22&sentinel_user=x", "unknown options: sentinel_user"),
+        ("redis+cluster://:hunter22@n1/3", "database 0 only"),
+        ("redis://:hunter22@h1,h2", "redis+sentinel:// or a redis+cluster://"),
+        ("redis://:hunter22@h?ssl_ca_certs=/ca.pem", "unknown options: ssl_ca_certs"),
+        ("rediss://:hunter22@h?ssl_keyfile=/k.pem", "a client key without its certificate"),
+        ("rediss://:hunter22@h?ssl_cert_reqs=maybe", "one of required, none"),
+        ("rediss://:hunter22@h?ssl_check_hostname=perhaps", "yes or no"),
+        ("redis://:hunter22/part@h:6379/0", "%2F"),
+        ("hunter22", "unknown scheme"),
+    ],
+)
+def test_a_store_url_that_cannot_be_used_is_explained_without_repeating_it(
+    monkeypatch: pytest.MonkeyPatch, url: str, what: str
+) -> None:
+    environment(monkeypatch, APIDOWN_REDIS_URL=url)
+    said = messages()
+    assert said.startswith("APIDOWN_REDIS_URL: ")
+    assert what in said
+    assert "\n  " in said
+    assert "hunter22" not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://", "localhost:6379"),
+        ("redis://u:p@h:1/2", "h:1"),
+        ("rediss://[fd00::1]:6390", "[fd00::1]:6390"),
+        ("unix:///run/redis.sock", "/run/redis.sock"),
+        ("redis+sentinel://:p@s1,s2:26380/my-master/3", "my-master of the Sentinels s1:26379, s2:26380"),
+        ("rediss+cluster://n1,n2:7001", "n1:6379, n2:7001"),
+    ],
+)
+def test_a_store_url_of_each_kind_is_read(monkeypatch: pytest.MonkeyPatch, url: str, shown: str) -> None:
+    environment(monkeypatch, APIDOWN_REDIS_URL=url)
+    assert Settings.read().redis_url is not None
+    assert StoreUrl.parse(url).shown == shown
+
+
+def test_both_passwords_of_a_store_are_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(monkeypatch, APIDOWN_REDIS_URL="redis+sentinel://u:one%2Fpass@s1/m?sentinel_password=two-pass")
+    assert {"one/pass", "one%2Fpass", "two-pass"} <= set(Settings.read().secrets())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,3 +202,12 @@ async def test_a_store_that_evicts_is_warned_of_and_one_that_does_not_is_not(ser
             assert {entry["event"] for entry in logged} == ({"store-evicts"} if warned else set())
             assert all(entry["policy"] == "allkeys-lru" for entry in logged)
     await store.close()
+
+
+def test_the_rights_in_the_documents_are_those_that_were_tried() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    [block] = re.findall(r"```text\nACL SETUSER (.*?)```", text, re.S)
+    documented = {word for word in block.split() if word.startswith("+")}
+    assert documented == set(failures.RIGHTS.split())
+    for more in (failures.SENTINEL_RIGHTS, failures.CLUSTER_RIGHTS):
+        assert f"`{more}`" in text

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.redis import keys
+from bot.adapters.redis import failures, keys
 from bot.adapters.redis.store import RedisStore, connect
 from bot.errors import Unavailable
 from bot.model.events import Event, EventType
 from bot.model.investigation import Ref
 from bot.ports import Lease
+from bot.store_url import StoreUrl
 from tests.adapters.test_redis_store import REF, event, joined, opened, owned
 from tests.fakes.redis_server import (
     RedisServer,
@@ -293,3 +294,49 @@ async def test_a_primary_of_a_cluster_that_is_killed_is_succeeded(tmp_path: Path
         assert acknowledged[-1] in seen
         assert ref in await store.active()
         await store.close()
+
+
+# Users with few rights
+
+
+def give(port: int, name: str, *rights: str) -> None:
+    assert command(port, "ACL", "SETUSER", name, "reset", "on", f">{name}-word", *rights) == b"+OK\r\n"
+
+
+async def a_life(url: str) -> None:
+    store = connect(url)
+    try:
+        lease = await owned(store)
+        await store.append(REF, [event(EventType.CLOSED)], lease=lease)
+        assert await store.policies() == {"noeviction"}
+        assert await store.active() == [REF]
+        async with asyncio.timeout(WITHIN_S), aclosing(store.follow(REF)) as entries:
+            assert (await anext(entries)).event.type == EventType.OPENED
+        await store.settle(lease)
+    finally:
+        await store.close()
+
+
+async def test_the_documented_rights_suffice_behind_sentinels(group: SentinelGroup) -> None:
+    for port in group.servers:
+        give(port, "apidown", *failures.rule(StoreUrl.parse(group.url)).split())
+    for sentinel in group.sentinels:
+        give(sentinel.port, "asker", "+ping", "+client|setname", "+sentinel|get-master-addr-by-name")
+        command(sentinel.port, "ACL", "SETUSER", "default", "off")
+    login = group.url.replace("://", "://apidown:apidown-word@")
+    with pytest.raises(Unavailable, match="refuses the user name or password"):
+        await a_life(login)
+    await a_life(f"{login}?sentinel_username=asker&sentinel_password=asker-word")
+
+
+async def test_the_documented_rights_suffice_in_a_cluster(nodes: list[RedisServer]) -> None:
+    url = cluster_url(nodes)
+    for node in nodes:
+        give(node.port, "apidown", *failures.rule(StoreUrl.parse(url)).split())
+        give(node.port, "narrow", "~apidown:*", "+ping", "+client|setname")
+    await a_life(url.replace("://", "://apidown:apidown-word@"))
+    narrow = connect(url.replace("://", "://narrow:narrow-word@"))
+    with pytest.raises(Unavailable, match=r"may not use the command CLUSTER\|SLOTS") as caught:
+        await narrow.ping()
+    assert "+cluster|slots +asking" in caught.value.next
+    await narrow.close()
