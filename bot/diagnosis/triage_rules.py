@@ -197,16 +197,16 @@ RULES: dict[tuple[Layer, str], Rule] = {
     ),
     (_H, "deadline-capped"): _rule(None, "HTTP was not answered in the time that was left {where}." + _CAPPED),
     (_A, "credentials-rejected"): _rule(
-        Domain.AUTH, "The API server answers and rejects the bot's own credentials {where}. Others may be fine."
+        Domain.AUTH, "The API server answers and rejects apidown's own credentials {where}. Others may be fine."
     ),
     (_A, "token-rejected"): _rule(
-        Domain.AUTH, "The API server answers and rejects the bot's own token {where}. Others may be fine."
+        Domain.AUTH, "The API server answers and rejects apidown's own token {where}. Others may be fine."
     ),
     (_A, "client-certificate-expired"): _rule(Domain.AUTH, "The client certificate expired; the API server itself answers."),
     (_A, "token-expired"): _rule(Domain.AUTH, "The token expired; the API server itself answers."),
     (_A, "authentication-refused"): _rule(
         Domain.AUTH,
-        "The API server takes no strangers, and does not take the bot's own credentials either {where}. Others may be fine.",
+        "The API server takes no strangers, and does not take apidown's own credentials either {where}. Others may be fine.",
     ),
     (_A, "permission-denied"): _rule(
         Domain.AUTH, "The API server knows who asks and does not allow it {where}. Look at the roles."
