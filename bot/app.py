@@ -25,6 +25,7 @@ from bot.adapters.valkey import embedded
 from bot.clock import Clock, SystemClock
 from bot.config import Config
 from bot.diagnosis.triage_rules import SYMPTOMS
+from bot.engine.audit import Audited
 from bot.engine.intake import Intake
 from bot.engine.investigate import WATCH, OwnerServices, plainest, stop
 from bot.engine.recovery import RENEW_EVERY_S, SCAN_EVERY_S, Custodian, CustodianServices, NoDelivery
@@ -200,7 +201,7 @@ async def serve(settings: Settings, parts: Parts = _PRODUCTION) -> None:
                 lease_s=parts.lease_s,
             )
         )
-        investigations = _intake(core, store, custodian, settings.replica)
+        investigations = Audited(_intake(core, store, custodian, settings.replica))
         app = late.app = SlackApp(
             slack=slack,
             app_token=app_token,
@@ -209,6 +210,7 @@ async def serve(settings: Settings, parts: Parts = _PRODUCTION) -> None:
             investigations=investigations,
             clock=core.clock,
             redactor=core.redactor,
+            playbooks=sorted(name for name, playbook in core.library.playbooks.items() if not playbook.always),
         )
         webhooks = WebhookServices(
             webhooks=core.registry.webhooks,

@@ -47,7 +47,7 @@ from typing import Any
 
 from bot.config_form import AlertForm, AlertsForm, BareUrls, ClusterForm, ConfigForm
 from bot.document import Document, DocumentErrors, Problem, did_you_mean, read
-from bot.errors import UsageError
+from bot.errors import Refused, UsageError
 from bot.form import validate
 from bot.ids import adhoc_cluster
 from bot.model.alert import DEFAULT_RULES, AlertRule, known_rule
@@ -162,7 +162,7 @@ class Config:
             return found
         known = f"the clusters are {', '.join(self.clusters_for(channel))}" if reachable else ""
         if wanted in names:
-            raise UsageError(f"cluster '{names[wanted].name}' is not for this channel", nearest=known)
+            raise Refused(f"cluster '{names[wanted].name}' is not for this channel", nearest=known)
         raise UsageError(f"there is no cluster '{text.strip()}'", nearest=did_you_mean(wanted, reachable) or known)
 
     def default_for(self, channel: str | None) -> ClusterDefinition | None:
@@ -208,13 +208,13 @@ class Config:
 
     def ad_hoc(self, url: str, channel: str | None = None) -> Cluster:
         """The cluster of a bare URL, with the controls of this file. Asked for in a channel it is guarded, and raises
-        UsageError where bare URLs are refused."""
+        Refused where bare URLs are refused."""
         cluster = ad_hoc(url, self.controls)
         if channel is None:
             return cluster
         if (self.channels.get(channel, Channel()).bare_urls or self.bare_urls) is BareUrls.REFUSE:
             known = self.clusters_for(channel)
-            raise UsageError(
+            raise Refused(
                 f"{cluster.target.url} is no server of a configured cluster, and this channel asks about those only",
                 nearest=f"the clusters are {', '.join(known)}" if known else "",
                 next="add the server to the configuration, or run apidown investigate",

@@ -35,6 +35,10 @@ class UsageError(ApidownError):
     """The person asked for something that cannot be done as asked: a wrong name, flag or combination."""
 
 
+class Refused(UsageError):
+    """The person asked for something that they, or this channel, may not have."""
+
+
 class ConfigError(ApidownError):
     """A file or an environment variable is wrong. Several mistakes travel together in ``DocumentErrors``."""
 

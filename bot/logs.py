@@ -48,13 +48,21 @@ def configure(level: LogLevel, format: LogFormat, redactor: Redactor) -> None:
     # Libraries are noisy below warning, and some log what they send.
     root.setLevel(max(_number(level), logging.WARNING))
     logging.getLogger("bot").setLevel(_number(level))
+    logging.getLogger(_AUDIT).setLevel(logging.INFO)
     logging.captureWarnings(True)
     sys.unraisablehook = _unraisable
     threading.excepthook = _thread_died
 
 
+def audit(action: str, **facts: Any) -> None:
+    """One line of the audit trail, whatever the level of the log: ``audit``, with who did what."""
+    _audit.info("audit", action=action, **{name: fact for name, fact in facts.items() if fact is not None})
+
+
 _INTERNAL = frozenset({"_record", "_from_structlog"})
 _log = structlog.get_logger(__name__)
+_AUDIT = "bot.audit"
+_audit = structlog.wrap_logger(logging.getLogger(_AUDIT), wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
 
 
 def _redacted(value: Any, redactor: Redactor) -> Any:

@@ -53,7 +53,7 @@ def cluster_meant(words: Sequence[str], config: Config, *, channel: str | None =
     mistyped = words[0].lower() in names or did_you_mean(words[0].lower(), names)
     if default is not None and len(words) >= _PASTED_WORDS and not mistyped:
         return default.cluster()
-    raise UsageError(unknown.what, nearest=unknown.nearest, next="type /apidown CLUSTER, a server's URL, or /apidown help")
+    raise type(unknown)(unknown.what, nearest=unknown.nearest, next="type /apidown CLUSTER, a server's URL, or /apidown help")
 
 
 def _known(config: Config, channel: str | None) -> str:

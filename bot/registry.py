@@ -163,22 +163,27 @@ def probe(
 
 @dataclass(frozen=True, kw_only=True)
 class CommandCall:
-    """One use of a slash command: who, where, and what was typed after it. Text from outside; it is only ever data."""
+    """One use of a slash command: who, where, and what was typed after it. Text from outside; it is only ever data.
+    ``workspace`` is the URL that links into Slack begin with, ``playbooks`` are those that can be named; empty when not known."""
 
     user: str
     channel: str
     text: str
     at: datetime
+    workspace: str = ""
+    playbooks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What the person sees at once, and what is then done. ``then`` runs after the acknowledgement; the sentence it
-    returns, if any, is shown to the same person. ``restricted`` work is for those who may start investigations."""
+    returns, if any, is shown to the same person. ``restricted`` work is for those who may start investigations.
+    ``refused``: what was asked is not for this person or this channel."""
 
     text: str
     then: Callable[[Investigations], Awaitable[str | None]] | None = None
     restricted: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

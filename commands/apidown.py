@@ -14,10 +14,11 @@ from datetime import datetime
 
 from bot.config import Config
 from bot.document import did_you_mean
-from bot.errors import UsageError
-from bot.model.events import Thread, Trigger
+from bot.errors import Refused, UsageError
+from bot.model.events import Delivered, Thread, Trigger
 from bot.model.investigation import Investigation, State
 from bot.model.target import Cluster
+from bot.net.guard import forbidden_host
 from bot.ports import Investigations, Request
 from bot.recognise import cluster_meant
 from bot.registry import Answer, CommandCall, command
@@ -41,9 +42,9 @@ class Asked:
 @command(usage=USAGE)
 def apidown(call: CommandCall, config: Config) -> Answer:
     try:
-        asked = read_words(call.text, config, channel=call.channel, now=call.at)
+        asked = read_words(call, config)
     except UsageError as error:
-        return Answer(text=str(error))
+        return Answer(text=str(error), refused=isinstance(error, Refused))
     if asked.verb == "help":
         return Answer(text=_help(config.clusters_for(call.channel)))
     if asked.verb == "status":
@@ -52,7 +53,6 @@ def apidown(call: CommandCall, config: Config) -> Answer:
         return Answer(
             text="Looking for what to cancel…",
             then=lambda investigations: _cancel(investigations, call, asked.cluster, config),
-            restricted=True,
         )
     return _start(call, asked)
 
@@ -68,21 +68,66 @@ def _start(call: CommandCall, asked: Asked) -> Answer:
         since=asked.since,
         thread=Thread(channel=call.channel),
     )
-    said = f"Investigating {_called(asked.cluster)}. The thread begins in this channel in a moment."
+    said = f"Investigating {asked.cluster.asked_as}. Its thread is shown in a moment, or you are told where it is."
     if asked.since is not None:
         said += f" Since {asked.since:%Y-%m-%d %H:%M} UTC."
-    return Answer(text=said, then=lambda investigations: _open(investigations, request), restricted=True)
+    return Answer(text=said, then=lambda investigations: _open(investigations, request, call), restricted=True)
 
 
-async def _open(investigations: Investigations, request: Request) -> str | None:
+async def _open(investigations: Investigations, request: Request, call: CommandCall) -> str | None:
     opening = await investigations.start(request)
-    if not opening.joined:
+    state = await investigations.look(opening.ref) if opening.joined else None
+    if state is None:
         return None
-    state = await investigations.look(opening.ref)
-    thread = state.opened.thread if state else None
-    here = thread is not None and request.thread is not None and thread.channel == request.thread.channel
-    where = "in its thread in this channel" if here else "in its thread in another channel" if thread else "on the command line"
-    return f"{_called(request.cluster)} is being investigated already, {where} ({opening.ref.id}). You were added to it."
+    again = _round_for(state, call)
+    wishes = [f"since {request.since:%Y-%m-%d %H:%M} UTC"] if request.since else []
+    wishes += [f"by playbook {request.playbook}"] if request.playbook else []
+    said = _joined(state, call, again)
+    if wishes and again is None:
+        said += f" It goes on as it was asked for; {' and '.join(wishes)} counts from its next round on."
+    return f"{said}\n{_place(state, call)}"
+
+
+def _round_for(state: Investigation, call: CommandCall) -> int | None:
+    """The round that this call begins; None when it joins the one that runs."""
+    if state.state is State.CONCLUDED:
+        return state.round + 1
+    begun_since = state.round_started_at is not None and state.round_started_at >= call.at
+    return state.round if state.round > 1 and begun_since else None
+
+
+def _joined(state: Investigation, call: CommandCall, again: int | None) -> str:
+    called = state.opened.cluster.asked_as
+    if again is None:
+        return (
+            f"{called} is being investigated already, for {_age(state.opened_at, call)} ({state.ref.id}). You were added to it."
+        )
+    over = state.state is State.CONCLUDED
+    diagnosis, at = (state.diagnosis, state.concluded_at) if over else (state.before, state.ended_at)
+    verdict = f" {_age(at, call)} ago: {diagnosis.headline}" if diagnosis and at else "."
+    return f"{called} was concluded{verdict}\nIt is looked at again, as round {again} ({state.ref.id})."
+
+
+def _place(state: Investigation, call: CommandCall) -> str:
+    """Where its thread is, as a link where it has one."""
+    thread, root = state.opened.thread, state.root
+    if thread is None:
+        return "It was asked for on the command line and has no thread."
+    here = thread.channel == call.channel
+    if root is None:
+        place = "in this channel" if here else "in the channel where it was asked for; if it cannot, it begins in this one"
+        return f"Its thread begins in a moment, {place}."
+    place = "in this channel" if here else "in another channel"
+    return f"Its thread is {place}{_link(root, call)}"
+
+
+def _link(root: Delivered, call: CommandCall) -> str:
+    return f": {call.workspace}archives/{root.channel}/p{root.ts.replace('.', '')}" if call.workspace else "."
+
+
+def _age(since: datetime, call: CommandCall) -> str:
+    age = max(0, round((call.at - since).total_seconds()))
+    return f"{age} s" if age < 120 else f"{age // 60} min"
 
 
 async def _status(investigations: Investigations, call: CommandCall, config: Config) -> str:
@@ -93,10 +138,10 @@ async def _status(investigations: Investigations, call: CommandCall, config: Con
 
 
 def _line(state: Investigation, call: CommandCall) -> str:
-    age = max(0, round((call.at - state.opened_at).total_seconds()))
-    shown = f"{age} s" if age < 120 else f"{age // 60} min"
     verdict = state.diagnosis.headline if state.diagnosis else "no verdict yet"
-    return f"{_called(state.opened.cluster)} ({state.ref.id}): {state.state.value}, opened {shown} ago. {verdict}"
+    place = _link(state.root, call) if state.root and call.workspace else ", without a thread" if state.root is None else ""
+    age = _age(state.opened_at, call)
+    return f"{state.opened.cluster.asked_as} ({state.ref.id}): {state.state.value}, opened {age} ago. {verdict}{place}"
 
 
 async def _told_of(investigations: Investigations, call: CommandCall, config: Config) -> list[Investigation]:
@@ -112,20 +157,16 @@ async def _cancel(investigations: Investigations, call: CommandCall, cluster: Cl
         return "Several are running: " + ", ".join(f"/apidown cancel {state.ref.cluster}" for state in meant) + "?"
     if not meant:
         others = f" Running elsewhere: {', '.join(state.ref.cluster for state in running)}." if running else ""
-        return f"Nothing is running {'for ' + _called(cluster) if cluster else 'in this channel'}.{others}"
+        return f"Nothing is running {'for ' + cluster.asked_as if cluster else 'in this channel'}.{others}"
     if not await investigations.cancel(meant[0].ref, who=call.user):
         return f"The investigation {meant[0].ref.id} is over already."
-    return f"Cancelling the investigation {meant[0].ref.id} of {_called(meant[0].opened.cluster)}."
+    return f"Cancelling the investigation {meant[0].ref.id} of {meant[0].opened.cluster.asked_as}."
 
 
 def _is_meant(state: Investigation, call: CommandCall, cluster: Cluster | None) -> bool:
     if cluster is not None:
         return state.ref.cluster == cluster.name
     return state.opened.thread is not None and state.opened.thread.channel == call.channel
-
-
-def _called(cluster: Cluster) -> str:
-    return cluster.name if cluster.configured else cluster.target.url
 
 
 def _help(clusters: Sequence[str]) -> str:
@@ -143,20 +184,47 @@ def _help(clusters: Sequence[str]) -> str:
     )
 
 
-def read_words(text: str, config: Config, *, channel: str, now: datetime) -> Asked:
-    """What the words mean. Raises UsageError, which says what to type."""
-    words = text.split()
+def read_words(call: CommandCall, config: Config) -> Asked:
+    """What the words mean. Raises UsageError, which says what to type, or Refused."""
+    words = call.text.split()
     verb = words[0].lower() if words else ""
     if verb in VERBS and len(words) <= 2:
         if verb != "cancel" or len(words) == 1:
             return Asked(verb=verb)
-        return Asked(verb=verb, cluster=cluster_meant(words[1:], config, channel=channel))
+        return Asked(verb=verb, cluster=_meant(words[1:], config, call.channel))
     words, options = _options(words)
+    playbook = options.get("--playbook")
+    if playbook and call.playbooks and playbook not in call.playbooks:
+        nearest = did_you_mean(playbook, call.playbooks) or f"the playbooks are {', '.join(call.playbooks)}"
+        raise UsageError(f"there is no playbook '{playbook}'", nearest=nearest, next="type /apidown help")
     return Asked(
         verb="start",
-        cluster=cluster_meant(words, config, channel=channel),
-        playbook=options.get("--playbook"),
-        since=moment(options["--since"], now) if "--since" in options else None,
+        cluster=_meant(words, config, call.channel),
+        playbook=playbook,
+        since=moment(options["--since"], call.at) if "--since" in options else None,
+    )
+
+
+def _meant(words: Sequence[str], config: Config, channel: str) -> Cluster:
+    """The cluster that is meant. A bare URL that leads to the bot's own machine is refused here; where a name leads is seen
+    when it is connected to."""
+    try:
+        cluster = cluster_meant(words, config, channel=channel)
+    except Refused:
+        raise
+    except UsageError as error:
+        verb = did_you_mean(words[0].lower(), VERBS) if 0 < len(words) <= 2 else ""
+        if verb and "did you mean" not in error.nearest:
+            raise UsageError(f"'{words[0]}' is no command and no cluster", nearest=verb, next="type /apidown help") from error
+        raise
+    what = forbidden_host(cluster.target.host) if cluster.target.guarded else None
+    if what is None:
+        return cluster
+    nearest = "kubectl asks this when it has no configuration: look there, with kubectl config get-contexts"
+    raise Refused(
+        f"{cluster.target.url} is not looked at: it is {what}, as seen from the bot",
+        nearest=nearest if cluster.target.is_client_default else "",
+        next="name a cluster, or run apidown investigate where you are",
     )
 
 

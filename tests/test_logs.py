@@ -100,3 +100,12 @@ def test_libraries_are_heard_from_warnings_on_and_we_at_our_level() -> None:
 
 def test_text_has_no_escape_codes() -> None:
     assert "\x1b" not in logged('log.warning("x", error="y")', format="text")
+
+
+def test_the_audit_trail_is_written_whatever_the_level_and_redacted() -> None:
+    program = f'from bot.logs import audit\naudit("refused", who="U1", wanted={SECRET!r}, cluster=None)\nlog.info("quiet")'
+    [line] = logged(program, level="error").splitlines()
+    told = json.loads(line)
+    assert (told["event"], told["action"], told["who"]) == ("audit", "refused", "U1")
+    assert SECRET not in line
+    assert "cluster" not in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -71,6 +72,9 @@ class Target(Value):
     ) -> Target:
         """A target from a server URL as kubeconfigs write it; a missing port is the scheme's, as clients assume."""
         text = url.strip()
+        authority = re.split(r"[/?#]", text.partition("://")[2] or text, maxsplit=1)[0]
+        if "@" in authority:
+            raise UsageError("a server URL with a user name or password in it is not used", next="give the URL without them")
         try:
             parts = urlsplit(text if "://" in text else f"https://{text}")
             port = parts.port
@@ -82,8 +86,6 @@ class Target(Value):
             raise UsageError(
                 f"{text!r} is not the URL of an API server", nearest="a server URL looks like https://api.example.com:6443"
             )
-        if parts.username is not None or parts.password is not None:
-            raise UsageError("a server URL with a user name or password in it is not used", next="give the URL without them")
         host = parts.hostname
         port = port or (443 if parts.scheme == "https" else 80)
         shown = f"[{host}]" if ":" in host else host

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.clock import Clock
 from bot.config import Config
 from bot.errors import ConfigError
+from bot.logs import audit
 from bot.model.investigation import Investigation
 from bot.ports import Investigations
 from bot.redact import Redactor
@@ -32,12 +33,13 @@ from bot.slack.client import SlackClient, shorten
 from bot.slack.errors import Kind, Result
 from bot.slack.pace import Timing
 from bot.slack.patience import Patience
-from bot.slack.rights import Rights
+from bot.slack.rights import NotAllowed, OnBehalf, Rights
 from bot.slack.socket import Socket, SocketTiming
 from bot.slack.typed import unformat
 from bot.slack.work import Work
 
 _ANYTHING = re.compile(".*", re.S)
+_PERMALINK = re.compile(r"https://[a-z0-9.-]+/archives/[A-Z0-9]+/p[0-9]+")
 _REMEMBERED_CALLERS = 200
 _BUSY = Markup("I am busy with too many requests. Nothing was done; try again in a minute.")
 _BROKEN = Markup("That failed because of a defect of apidown, which is in its log. Nothing was done.")
@@ -63,6 +65,7 @@ class SlackApp:
         investigations: Investigations,
         clock: Clock,
         redactor: Redactor,
+        playbooks: Sequence[str] = (),
         timing: Timing | None = None,
         socket_timing: SocketTiming | None = None,
     ) -> None:
@@ -72,6 +75,8 @@ class SlackApp:
         self._investigations = investigations
         self._clock = clock
         self._redactor = redactor
+        self._playbooks = tuple(playbooks)
+        self._workspace = ""
         self._timing = timing or Timing()
         self._identity: AuthorizeResult | None = None
         self._callers: dict[tuple[str, str], str] = {}
@@ -95,13 +100,15 @@ class SlackApp:
             tasks.create_task(self._socket.run(), name="Slack sockets")
 
     async def undeliverable(self, investigation: Investigation, why: str) -> None:
-        """Tells whoever asked for an investigation in its channel that its thread cannot be posted, where only they see it; a direct message
-        when the command was typed elsewhere or too long ago. Never raises."""
+        """Tells whoever asked for an investigation in its channel that its thread cannot be posted, where only they see it; a
+        direct message when the command was typed elsewhere or too long ago. Never raises."""
         thread, called = investigation.opened.thread, investigation.opened.cluster.called
         asked = [trigger for trigger in investigation.joined if thread is not None and trigger.thread == thread]
         trigger = asked[-1] if asked else investigation.opened.trigger
         runs = fmt("The investigation {} of {} runs, but its thread cannot be shown.", investigation.ref.id, called)
-        again = fmt("Or type /apidown {} in a channel that I am in: its thread begins there.", called)
+        again = fmt(
+            "Or type /apidown {} in a channel that I am in: its thread begins there.", investigation.opened.cluster.asked_as
+        )
         text = lines([runs, escape(why), *([again] if investigation.root is None else [])])
         url = self._callers.get((trigger.who, thread.channel if thread else ""))
         if url and await self._tell_markup(url, None, text):
@@ -120,6 +127,7 @@ class SlackApp:
             "SLACK_APP_TOKEN",
             "an app-level token begins with xapp- and has the scope connections:write",
         )
+        self._workspace = str(me.data.get("url") or "")
         log.info("slack-identified", team=me.data.get("team"), user=me.data.get("user"))
         return AuthorizeResult.from_auth_test_response(auth_test_response=dict(me.data), bot_token=self._slack.web.token)
 
@@ -188,18 +196,22 @@ class SlackApp:
             channel=str(body["channel_id"]),
             text=self._redactor.text(unformat(str(body.get("text") or ""))),
             at=self._clock.now(),
+            workspace=self._workspace,
+            playbooks=self._playbooks,
         )
         try:
             answer = command.answer(call, self._config())
         except Exception:
             # The boundary around a command: without an acknowledgement nobody would know that it was heard.
-            log.exception("slack-command-broke", command=name)
             await _say(ack, _BROKEN)
+            log.exception("slack-command-broke", command=name)
             return
         known = self._rights.known(call.user) if answer.restricted else True
         if known is False:
-            await _say(ack, self._rights.refusal("start investigations"))
+            await _say(ack, self._rights.refuse(call.user, "start investigations"))
             return
+        if answer.refused:
+            audit("refused", who=call.user, channel=call.channel, wanted=call.text)
         tell = partial(self._tell, str(body.get("response_url") or ""), None)
         job = partial(self._finish, call, answer, str(body.get("response_url") or ""))
         if answer.then is not None and not self._work.enqueue(f"/{name} of {call.user}", job, tell):
@@ -211,11 +223,12 @@ class SlackApp:
         """What a command does after its acknowledgement."""
         if answer.then is None:
             return
-        if answer.restricted and not await self._rights.may_start(call.user):
-            await self._tell_markup(response_url, None, self._rights.refusal("start investigations"))
-            return
         self._remember(call, response_url)
-        text = await answer.then(self._investigations)
+        try:
+            text = await answer.then(OnBehalf(self._investigations, self._rights, call.user))
+        except NotAllowed as error:
+            await self._tell_markup(response_url, None, error.said)
+            return
         if text:
             await self._tell(response_url, None, text)
 
@@ -257,7 +270,13 @@ class SlackApp:
 
     def _plain(self, text: str) -> Markup:
         """A command's plain text, line by line: what a person typed may be in it, and what a file or a server said."""
-        return lines(escape(line) for line in self._redactor.text(text).splitlines())
+        return lines(self._line(line) for line in self._redactor.text(text).splitlines())
+
+    def _line(self, text: str) -> Markup:
+        """Escaped, but for a link to a thread of ours at its end."""
+        said, space, last = text.rpartition(" ")
+        ours = bool(self._workspace) and last.startswith(f"{self._workspace}archives/") and _PERMALINK.fullmatch(last)
+        return Markup(f"{escape(said + space)}<{last}|the thread>") if ours else escape(text)
 
 
 async def _say(ack: AsyncAck, text: Markup) -> None:

@@ -107,6 +107,10 @@ class SlackClient:
         """``usergroups.users.list``: the user ids, in ``data["users"]``."""
         return await _outcome(self.web.usergroups_users_list(usergroup=user_group))
 
+    async def groups(self) -> Result:
+        """``usergroups.list``: what each user group is called, in ``data["usergroups"]``."""
+        return await _outcome(self.web.usergroups_list())
+
     async def respond(self, response_url: str, body: Json) -> Result:
         """Answers by a response URL: five times in half an hour at most, and only the person sees it."""
         hook = AsyncWebhookClient(response_url, session=self._session, retry_handlers=[], logger=log)

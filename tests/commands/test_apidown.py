@@ -7,13 +7,15 @@ import pytest
 
 import commands
 from bot.config import Channel, ClusterDefinition, Config
+from bot.config_form import RESERVED_NAMES, BareUrls
 from bot.errors import UsageError
-from bot.model.events import Opened, Thread, Trigger
+from bot.model.diagnosis import Diagnosis, Verdict
+from bot.model.events import Delivered, Opened, Thread, Trigger
 from bot.model.investigation import Investigation, Ref, State
 from bot.ports import Opening
 from bot.registry import Command, CommandCall, scan
 from bot.when import moment
-from commands.apidown import apidown
+from commands.apidown import VERBS, apidown
 
 NOW = datetime(2026, 11, 20, 14, 3, 22, tzinfo=UTC)
 PROD = ClusterDefinition(name="prod", server="https://api.prod.example:6443")
@@ -25,7 +27,8 @@ CONFIG = Config(
 
 
 def ask(text, *, channel="C0PROD", config=CONFIG):
-    return apidown.answer(CommandCall(user="U0ANN", channel=channel, text=text, at=NOW), config)
+    known = {"workspace": "https://a.slack.example/", "playbooks": ("connection-refused",)}
+    return apidown.answer(CommandCall(user="U0ANN", channel=channel, text=text, at=NOW, **known), config)
 
 
 def investigation(cluster, id, *, state=State.RUNNING, channel="C0PROD", ago=40):
@@ -114,12 +117,46 @@ async def test_a_pasted_address_that_is_not_configured_is_named_by_its_url():
     assert not engine.requests[0].cluster.configured
 
 
+def with_root(state):
+    root = Delivered(message="root", channel=state.opened.thread.channel, ts="1795168000.000100", digest="d")
+    return state.model_copy(update={"messages": {"root": root}})
+
+
 async def test_whoever_joins_a_running_investigation_is_told_where_it_is():
-    engine = Engine(investigation("prod", "20261120-k7f3", channel="C0ELSE"))
+    engine = Engine(with_root(investigation("prod", "20261120-k7f3", channel="C0ELSE")))
     text = await ask("prod").then(engine)
-    assert "already" in text
-    assert "another channel" in text
-    assert "20261120-k7f3" in text
+    assert text == (
+        "prod is being investigated already, for 40 s (20261120-k7f3). You were added to it.\n"
+        "Its thread is in another channel: https://a.slack.example/archives/C0ELSE/p1795168000000100"
+    )
+
+
+async def test_no_thread_is_spoken_of_that_is_not_there():
+    begins = await ask("prod").then(Engine(investigation("prod", "20261120-k7f3")))
+    assert "Its thread begins in a moment, in this channel." in begins
+    elsewhere = await ask("prod").then(Engine(investigation("prod", "20261120-k7f3", channel="C0ELSE")))
+    assert "if it cannot, it begins in this one" in elsewhere
+    assert "archives" not in begins + elsewhere
+
+
+async def test_whoever_asks_after_the_conclusion_hears_the_verdict_and_that_it_is_looked_at_again():
+    diagnosis = Diagnosis(revision=1, verdict=Verdict.CAUSE, headline="The API server is not running.")
+    told = {"round": 1, "diagnosis": diagnosis, "concluded_at": NOW - timedelta(seconds=13)}
+    state = with_root(investigation("prod", "20261120-k7f3", state=State.CONCLUDED)).model_copy(update=told)
+    text = await ask("prod --since 2h").then(Engine(state))
+    assert text.startswith("prod was concluded 13 s ago: The API server is not running.\nIt is looked at again, as round 2 ")
+    assert "Its thread is in this channel: https://" in text
+    assert "next round" not in text
+    begun = {"state": State.RUNNING, "round": 2, "round_started_at": NOW, "diagnosis": None, "before": diagnosis}
+    running = state.model_copy(update={**begun, "ended_at": told["concluded_at"]})
+    assert await ask("prod").then(Engine(running)) == text
+
+
+async def test_what_comes_too_late_for_the_round_that_runs_is_said():
+    engine = Engine(investigation("prod", "20261120-k7f3"))
+    text = await ask("prod --since 2h --playbook connection-refused").then(engine)
+    assert "since 2026-11-20 12:03 UTC and by playbook connection-refused counts from its next round on" in text
+    assert engine.requests[0].since == NOW - timedelta(hours=2)
 
 
 @pytest.mark.parametrize(
@@ -130,12 +167,61 @@ async def test_whoever_joins_a_running_investigation_is_told_where_it_is():
         ("prod --since", "--since needs a value"),
         ("prod --since tomorrow", "30m, 14:05 or"),
         ("cancel prdo", "did you mean 'prod'?"),
+        ("hlep", "did you mean 'help'?"),
+        ("statsu", "did you mean 'status'?"),
+        ("cancle prod", "did you mean 'cancel'?"),
+        ("prod --playbook nope", "the playbooks are connection-refused"),
+        ("prod --playbook connection-refuse", "did you mean 'connection-refused'?"),
+        ("https://user:pw@api.example.com:6443", "a user name or password in it is not used"),
+        ("https://user:[redacted]@api.example.com:6443", "a user name or password in it is not used"),
     ],
 )
 def test_what_is_not_understood_is_answered_at_once_and_nothing_is_done(text, says):
     answer = ask(text)
     assert says in answer.text
     assert answer.then is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://169.254.169.254",
+        "http://[::ffff:169.254.169.254]:80/latest/meta-data",
+        "https://metadata.google.internal",
+        "https://localhost:6443",
+        "https://127.0.0.1:6443 is it up",
+        "https://[::1]:6443",
+        "0.0.0.0:6443",
+    ],
+)
+def test_a_pasted_url_that_leads_to_the_bot_itself_or_to_its_cloud_is_refused_at_once(text):
+    answer = ask(text, config=Config.empty())
+    assert answer.refused
+    assert answer.then is None
+    assert "is not looked at: it is" in answer.text
+
+
+def test_what_kubectl_asks_without_a_configuration_is_said_to_be_that():
+    pasted = "The connection to the server localhost:8080 was refused - did you specify the right host or port?"
+    assert "kubectl config get-contexts" in ask(pasted).text
+
+
+async def test_a_configured_cluster_on_loopback_is_investigated():
+    home = ClusterDefinition(name="home", server="https://127.0.0.1:6443")
+    engine = Engine()
+    await ask("https://127.0.0.1:6443", config=Config(clusters=MappingProxyType({"home": home}))).then(engine)
+    assert engine.requests[0].cluster.name == "home"
+
+
+def test_what_is_not_for_a_channel_is_refused():
+    assert ask("prod", channel="C0STAGING").refused
+    closed = Config(bare_urls=BareUrls.REFUSE)
+    assert ask("https://api.example.com:6443", config=closed).refused
+    assert not ask("prdo").refused
+
+
+def test_every_verb_is_reserved():
+    assert set(VERBS) == RESERVED_NAMES
 
 
 def test_help_names_the_clusters_and_every_verb_for_everybody():
@@ -149,7 +235,9 @@ async def test_status_says_what_runs_for_how_long_to_everybody():
     answer = ask("status")
     assert not answer.restricted
     text = await answer.then(Engine(investigation("prod", "20261120-k7f3")))
-    assert text == "prod (20261120-k7f3): running, opened 40 s ago. no verdict yet"
+    assert text == "prod (20261120-k7f3): running, opened 40 s ago. no verdict yet, without a thread"
+    shown = await answer.then(Engine(with_root(investigation("prod", "20261120-k7f3"))))
+    assert shown.endswith(" no verdict yet: https://a.slack.example/archives/C0PROD/p1795168000000100")
     assert "Nothing" in await answer.then(Engine())
 
 
@@ -166,7 +254,7 @@ async def test_a_restricted_channel_learns_of_its_own_clusters_and_investigation
 async def test_cancel_takes_the_one_that_runs_in_this_channel():
     engine = Engine(investigation("staging", "20261120-aaaa", channel="C0ELSE"), investigation("prod", "20261120-bbbb"))
     answer = ask("cancel")
-    assert answer.restricted
+    assert not answer.restricted  # who may is decided by whose investigation it is
     assert "20261120-bbbb" in await answer.then(engine)
     assert engine.cancelled == [("20261120-bbbb", "U0ANN")]
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import pytest
+from structlog.testing import capture_logs
 
 import commands
 from bot.clock import SystemClock
 from bot.config import ClusterDefinition, Config
 from bot.errors import ConfigError, Unavailable
-from bot.model.events import Opened, Thread, Trigger
+from bot.model.events import Delivered, Opened, Thread, Trigger
 from bot.model.investigation import Investigation, Ref, State
 from bot.ports import Opening
 from bot.redact import Redactor
@@ -199,7 +200,7 @@ async def test_an_error_that_is_told_to_a_person_holds_no_secret_and_fits_in_a_m
 async def test_only_members_of_the_user_group_may_start_and_others_learn_whom_to_ask(slack, open_desk):
     desk = await open_desk(groups=[slack.oncall])
     refused = await slack.slash(slack.bob, slack.incidents, "lab")
-    assert f"<!subteam^{slack.oncall}>" in refused.text
+    assert refused.text == "You may not start investigations here. Ask somebody of the user group oncall."
     allowed = await slack.slash(slack.ann, slack.incidents, "lab")
     assert allowed.text.startswith("Investigating")
     assert "status" in (await slack.slash(slack.bob, slack.incidents, "help")).text
@@ -254,6 +255,43 @@ async def test_a_click_on_an_old_message_is_judged_by_the_state_of_now(slack, cl
     await slack.wait_for(lambda: len(whispers(slack)) == 2)
     assert "not known any more" in whispers(slack)[1]
     assert desk.engine.asked == []
+
+
+async def test_cancel_by_command_is_for_those_who_may_start_and_for_the_starter_and_is_worded_so(slack, open_desk):
+    desk = await open_desk(groups=[slack.oncall])
+    await slack.slash(slack.ann, slack.incidents, "lab")
+    await slack.wait_for(lambda: desk.engine.states)
+    await slack.slash(slack.bob, slack.incidents, "cancel")
+    await slack.wait_for(lambda: whispers(slack))
+    told = "You may not cancel investigations that others started here. Ask somebody of the user group oncall."
+    assert whispers(slack) == [told]
+    slack.usergroups[slack.oncall][1].clear()
+    await slack.slash(slack.ann, slack.incidents, "cancel")
+    await slack.wait_for(lambda: desk.engine.asked == [("cancel", "20261120-k7f3", slack.ann)])
+    slack.assert_clean()
+
+
+async def test_whoever_joins_gets_a_link_to_the_thread(slack, client, open_desk):
+    desk = await open_desk()
+    await slack.slash(slack.ann, slack.incidents, "lab")
+    await slack.wait_for(lambda: desk.engine.states)
+    ts = await post_root(slack, client, desk)
+    desk.engine.put(messages={"root": Delivered(message="root", channel=slack.incidents, ts=ts, digest="d")})
+    await slack.slash(slack.bob, slack.incidents, "lab")
+    await slack.wait_for(lambda: whispers(slack))
+    link = f"https://apidown.slack.example/archives/{slack.incidents}/p{ts.replace('.', '')}"
+    assert whispers(slack)[0].splitlines()[-1] == f"Its thread is in this channel: <{link}|the thread>"
+    slack.assert_clean()
+
+
+async def test_who_was_refused_is_told_to_the_audit_log(slack, open_desk):
+    await open_desk(groups=[slack.oncall])
+    with capture_logs() as logged:
+        await slack.slash(slack.bob, slack.incidents, "lab")
+        await slack.slash(slack.ann, slack.incidents, "https://169.254.169.254 token=s3cret-value")
+    told = [line for line in logged if line["event"] == "audit"]
+    assert [(line["action"], line["who"]) for line in told] == [("refused", slack.bob), ("refused", slack.ann)]
+    assert "s3cret" not in str(told)
 
 
 async def test_a_button_is_for_those_who_may_start_and_for_the_starter(slack, client, open_desk):

@@ -36,6 +36,14 @@ def group_users(workspace: Workspace, args: Json) -> Json:
     return {"users": list(workspace.usergroups[args["usergroup"]][1])}
 
 
+def list_groups(workspace: Workspace, args: Json) -> Json:
+    groups = [
+        {"id": group, "team_id": TEAM, "is_usergroup": True, "name": handle, "handle": handle, "date_delete": 0}
+        for group, (handle, _) in workspace.usergroups.items()
+    ]
+    return {"usergroups": groups}
+
+
 def _target(workspace: Workspace, args: Json) -> tuple[Channel, Message]:
     channel = workspace.joined(args.get("channel"))
     if channel.archived:
@@ -96,6 +104,13 @@ def set_status(workspace: Workspace, args: Json) -> Json:
 METHODS = {
     "auth.test": Method(auth_test, reads=True),
     "users.info": Method(user_info, tier=4, scope="users:read", args="user include_locale", reads=True),
+    "usergroups.list": Method(
+        list_groups,
+        tier=2,
+        scope="usergroups:read",
+        args="include_count include_disabled include_users team_id",
+        reads=True,
+    ),
     "usergroups.users.list": Method(
         group_users, tier=2, scope="usergroups:read", args="usergroup include_disabled team_id", reads=True
     ),

@@ -1,0 +1,53 @@
+"""Who started, joined, cancelled and re-ran what: one audit line each in the process's log, besides the event in the
+investigation's own. It stands around the intake, so that commands, buttons and alerts all pass it; what is refused never
+gets here and is told by whoever refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.logs import audit
+from bot.model.investigation import Investigation, Ref
+from bot.ports import Investigations, Opening, Request, Resolution
+
+
+class Audited:
+    """``ports.Investigations`` that tells what was done. A trigger that is repeated does nothing, and is not told."""
+
+    def __init__(self, inner: Investigations) -> None:
+        self._inner = inner
+
+    async def start(self, request: Request) -> Opening:
+        opening = await self._inner.start(request)
+        if not opening.repeated:
+            audit(
+                "joined" if opening.joined else "started",
+                who=request.trigger.who,
+                by=request.trigger.kind,
+                channel=request.thread.channel if request.thread else None,
+                cluster=opening.ref.cluster,
+                server=request.cluster.target.url,
+                investigation=opening.ref.id,
+            )
+        return opening
+
+    async def cancel(self, ref: Ref, *, who: str) -> bool:
+        done = await self._inner.cancel(ref, who=who)
+        if done:
+            audit("cancelled", who=who, cluster=ref.cluster, investigation=ref.id)
+        return done
+
+    async def rerun(self, ref: Ref, *, who: str) -> bool:
+        done = await self._inner.rerun(ref, who=who)
+        if done:
+            audit("re-ran", who=who, cluster=ref.cluster, investigation=ref.id)
+        return done
+
+    async def resolve(self, resolutions: Sequence[Resolution]) -> int:
+        return await self._inner.resolve(resolutions)
+
+    async def look(self, ref: Ref) -> Investigation | None:
+        return await self._inner.look(ref)
+
+    async def current(self) -> list[Investigation]:
+        return await self._inner.current()

@@ -1,0 +1,39 @@
+"""The audit trail: one line for everything that was done, and none for what was not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from structlog.testing import capture_logs
+
+from bot.engine.audit import Audited
+from bot.model.investigation import Investigation, State
+from tests.engine.desk import Desk, request
+
+
+def concluded(state: Investigation) -> bool:
+    return state.state is State.CONCLUDED
+
+
+async def test_starting_joining_cancelling_and_re_running_are_told_once(desk: Desk) -> None:
+    desk.watch = timedelta(minutes=1)
+    with capture_logs() as logged:
+        async with desk.replica() as replica:
+            intake = Audited(replica.intake)
+            opening = await intake.start(request())
+            await desk.reached(opening.ref, concluded)
+            await intake.start(request(who="bob"))
+            await desk.reached(opening.ref, lambda state: state.round == 2 and concluded(state))
+            assert await intake.rerun(opening.ref, who="cat")
+            await desk.reached(opening.ref, lambda state: state.round == 3 and concluded(state))
+            assert await intake.cancel(opening.ref, who="dan")
+            await desk.reached(opening.ref, lambda state: state.closed is not None)
+            assert not await intake.cancel(opening.ref, who="eve")
+    told = [line for line in logged if line["event"] == "audit"]
+    assert [(line["action"], line["who"]) for line in told] == [
+        ("started", request().trigger.who),
+        ("joined", "bob"),
+        ("re-ran", "cat"),
+        ("cancelled", "dan"),
+    ]
+    assert {line["investigation"] for line in told} == {opening.ref.id}
