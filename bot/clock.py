@@ -41,6 +41,11 @@ def to_milliseconds(moment: datetime) -> datetime:
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
+def utc(moment: datetime) -> str:
+    """``2026-11-20 14:03:22 UTC``, as people read a time and compare it with a log."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def stamp(moment: datetime) -> str:
     """``2026-11-20T14:03:22.123Z``, the one way times are written in JSON, logs and keys."""
     return to_milliseconds(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")

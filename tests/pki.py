@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 import tempfile
 from collections.abc import Sequence
@@ -14,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from bot.demo.pki import general_name, private_pem
 
 DAY = timedelta(days=1)
 
@@ -40,9 +41,7 @@ class Issued:
 
     @property
     def key_pem(self) -> str:
-        return self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode()
+        return private_pem(self.key)
 
     def load_into(self, context: ssl.SSLContext) -> None:
         """Makes a context present this certificate; the library reads files only."""
@@ -114,17 +113,10 @@ class Authority:
             .not_valid_after(now + valid_to)
         )
         if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
+            builder = builder.add_extension(x509.SubjectAlternativeName([general_name(name) for name in names]), critical=False)
         signer = key if self_signed else self.key
         if self.key_ids:
             builder = builder.add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
             )
         return Issued(certificate=builder.sign(signer, hashes.SHA256()), key=key, chain_pem=self.pem if with_authority else "")
-
-
-def _general(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)

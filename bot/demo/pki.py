@@ -108,7 +108,7 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
+            builder = builder.add_extension(x509.SubjectAlternativeName([general_name(name) for name in names]), critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         return Pair(
             certificate=certificate.public_bytes(serialization.Encoding.PEM).decode(),
@@ -120,14 +120,7 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> str:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
 
 
-def signing_key() -> Pair:
-    """A bare key pair, for service account tokens: ``certificate`` holds the public key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return Pair(certificate=public.decode(), key=private_pem(key))
-
-
-def _general_name(name: str) -> x509.GeneralName:
+def general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:

@@ -21,7 +21,6 @@ class Failure(StrEnum):
     CONNECTION_REFUSED = "connection-refused"
     CONNECTION_REJECTED = "connection-rejected"
     CONNECTION_RESET = "connection-reset"
-    CONNECTION_CLOSED = "connection-closed"
     CONNECT_TIMEOUT = "connect-timeout"
     HOST_UNREACHABLE = "host-unreachable"
     NETWORK_UNREACHABLE = "network-unreachable"

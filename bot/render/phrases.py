@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from bot.clock import utc
 from bot.diagnosis.onset import ASKED
 from bot.model.change import Change, Onset
 from bot.model.diagnosis import Confidence, CorrelationResult, Verdict
@@ -64,11 +63,6 @@ def milliseconds(seconds: float) -> str:
 def _two(value: int, unit: int, big: str, small: str) -> str:
     major, minor = divmod(value, unit)
     return f"{major} {big} {minor} {small}" if minor else f"{major} {big}"
-
-
-def utc(moment: datetime) -> str:
-    """``2026-11-20 14:03:22 UTC``."""
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 _ONSET_SOURCES = {"stated": "stated by the person who asked", "alert": "the alert", "heartbeat": "the heartbeat"}

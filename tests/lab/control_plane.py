@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.demo.pki import Authority, Pair, signing_key
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bot.demo.pki import Authority, Pair, private_pem
 from tests.lab.assets import find
 from tests.lab.network import Host
 from tests.lab.processes import Process, wait_until
@@ -86,7 +89,7 @@ class ControlPlane:
         pki = self.folder
         own = [self.address, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc"]
         certificate, key = (serving or self.authority.server(own)).write(pki, "apiserver")
-        tokens = signing_key().write(pki, "sa")
+        tokens = _signing_key().write(pki, "sa")
         (pki / "ca.crt").write_text(self.authority.pem)
         self.apiserver = self._run(
             "kube-apiserver",
@@ -175,3 +178,10 @@ def control_plane(folder: Path, host: Host | None = None, flags: tuple[str, ...]
         yield plane
     finally:
         plane.stop()
+
+
+def _signing_key() -> Pair:
+    """A bare key pair, for service account tokens: ``certificate`` holds the public key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return Pair(certificate=public.decode(), key=private_pem(key))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from bot.clock import utc
 from bot.model.base import Json, Value
 from bot.model.finding import Status
 from bot.model.observation import Failure, HttpAnswer
 from bot.probes._shared.http import is_kubernetes, parsed, shown
-from bot.probes._shared.words import ago, at
+from bot.probes._shared.words import ago
 
 OUTCOMES = {
     "accepted": "the server accepts the credentials: it answers what it tells no stranger",
@@ -85,9 +86,9 @@ def _rejected(tried: Tried, now: datetime) -> tuple[str, str]:
     if expired is not None and expired < now:
         certificate = tried.about.get("kind") == "client-certificate"
         outcome, noun = ("client-certificate-expired", "client certificate") if certificate else ("token-expired", "token")
-        return outcome, f"rejects our {noun} (401): it expired {ago(now - expired)} ago, at {at(expired)}"
+        return outcome, f"rejects our {noun} (401): it expired {ago(now - expired)} ago, at {utc(expired)}"
     begins = moment(tried.about, "not_before")
-    early = f"; they are valid from {at(begins)} only" if begins is not None and begins > now else ""
+    early = f"; they are valid from {utc(begins)} only" if begins is not None and begins > now else ""
     if tried.without.status is None or tried.without.status == 401:
         return "authentication-refused", f"answers 401 with our credentials, and takes no requests without any{early}"
     kind = tried.about.get("kind")

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.clock import utc
 from bot.model.base import Json
 from bot.model.finding import Status
 from bot.ports import ApiObject, KubernetesReads
-from bot.probes._shared.words import ago, at, listed
+from bot.probes._shared.words import ago, listed
 
 _NAME = "kube-apiserver"
 
@@ -39,14 +40,14 @@ def judge(pod: ApiObject, now: datetime) -> tuple[Status, str, str]:
     restarts = restart_count(pod)
     waiting = [item["state"]["waiting"] for item in containers if "waiting" in item.get("state", {})]
     last = _last_end(containers)
-    ended = f"; it last ended {at(last[0])} with exit code {last[1]}" if last else ""
+    ended = f"; it last ended {utc(last[0])} with exit code {last[1]}" if last else ""
     if any(one.get("reason") == "CrashLoopBackOff" for one in waiting):
         return Status.PROBLEM, "crash-looping", f"Pod {pod.name} starts and exits again and again: {restarts} restarts{ended}."
     scheduled = _condition(pod, "PodScheduled")
     if pod.data.get("phase") == "Pending" and scheduled.get("status") == "False":
         return Status.PROBLEM, "not-scheduled", f"Pod {pod.name} has no node: {scheduled.get('message') or 'no reason given'}."
     if last and now - last[0] <= _RECENT:
-        says = f"Pod {pod.name} restarted {ago(now - last[0])} ago; it ended {at(last[0])} with exit code {last[1]}."
+        says = f"Pod {pod.name} restarted {ago(now - last[0])} ago; it ended {utc(last[0])} with exit code {last[1]}."
         return Status.PROBLEM, "restarted", says
     ready = _condition(pod, "Ready")
     if pod.data.get("phase") != "Running" or ready.get("status") != "True":

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 
 from cryptography import x509
 
-from bot.clock import stamp
+from bot.clock import stamp, utc
 from bot.model.base import Json, Value
 from bot.model.observation import (
     CERTIFICATE_FAILURES,
@@ -25,7 +25,7 @@ from bot.model.observation import (
     PresentedCertificate,
 )
 from bot.model.target import Target
-from bot.probes._shared.words import ago, at, listed, took
+from bot.probes._shared.words import ago, listed, took
 
 # Failures that the experiments can explain; an unknown authority needs only the plaintext one, but they run side by side.
 EXPLAINABLE = frozenset(
@@ -205,11 +205,11 @@ def _dates(seen: Seen, failure: Failure, now: datetime) -> Verdict:
     if failure is Failure.CERTIFICATE_EXPIRED:
         return Verdict(
             outcome=failure.value,
-            says=f"presents a certificate that expired {ago(now - which.not_after)} ago, at {at(which.not_after)}",
+            says=f"presents a certificate that expired {ago(now - which.not_after)} ago, at {utc(which.not_after)}",
         )
     return Verdict(
         outcome=failure.value,
-        says=f"presents a certificate that becomes valid in {ago(which.not_before - now)}, at {at(which.not_before)}",
+        says=f"presents a certificate that becomes valid in {ago(which.not_before - now)}, at {utc(which.not_before)}",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 
 def took(seconds: float) -> str:
@@ -21,11 +21,6 @@ def ago(span: timedelta) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def at(moment: datetime) -> str:
-    """A time of day a person can compare with a log: ``2026-11-20 14:03:22 UTC``."""
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def listed(items: Sequence[object], *, most: int = 6) -> str:
