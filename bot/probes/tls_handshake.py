@@ -53,8 +53,7 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
     verdict = tls.judge(seen, target, now)
     status = _STATUS.get(verdict.outcome, Status.PROBLEM)
     evidence = tls.evidence(seen, now)
-    says = f"{place} {verdict.says}."
-    todo = _GIVE_CA if verdict.outcome == "authority-not-known" else None
+    says, todo = f"{place} {verdict.says}.", _GIVE_CA if verdict.outcome == "authority-not-known" else None
     return ctx.finding(str(place), status, verdict.outcome, says, seen=seen.normal, evidence=evidence, todo=todo)
 
 
