@@ -215,7 +215,7 @@ class Lanes:
                     return
                 await self._idle()
                 continue
-            wait = self._pace.wait_edit(str(self._ref), urgent=edit.urgent)
+            wait = self._pace.wait_edit(str(self._ref), urgent=edit.urgent, coalesced=not edit.ends)
             if wait > 0:
                 # A verdict that arrives meanwhile is urgent and looked at anew.
                 await self._ledger.changed(within=wait)

@@ -29,12 +29,14 @@ class Posted:
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """``message`` is shown at the place of ``key``; ``urgent`` edits are not coalesced."""
+    """``message`` is shown at the place of ``key``; ``urgent`` edits are not coalesced. ``ends`` is the round whose end this
+    place shows for the first time with it, 0 when there is none: hardly anything comes after that to coalesce it with."""
 
     key: str
     ts: str
     message: Message
     urgent: bool
+    ends: int = 0
 
 
 class Outbox:
@@ -51,6 +53,7 @@ class Outbox:
         self._frozen: set[str] = set()
         self._verdict_in_root_of = 0
         self._edits: dict[str, int] = {}
+        self._ended: dict[str, int] = {}
 
     # Posting
 
@@ -88,12 +91,15 @@ class Outbox:
             if key == ROOT and self._lost_root:
                 continue
             urgent = message.terminal or (message.key == ROOT and self._first_verdict(state))
-            edits.append(Edit(key=key, ts=place.ts, message=message, urgent=urgent))
+            ended = 0 if state.state is State.RUNNING or self._ended.get(key) == state.round else state.round
+            edits.append(Edit(key=key, ts=place.ts, message=message, urgent=urgent, ends=ended))
         return min(edits, key=lambda edit: (not edit.urgent, self._edits.get(edit.key, 0), _rank(edit.message)), default=None)
 
     def edited(self, edit: Edit) -> None:
         self.posted[edit.key] = Posted(ts=edit.ts, digest=edit.message.digest)
         self._edits[edit.key] = max(self._edits.values(), default=0) + 1
+        if edit.ends:
+            self._ended[edit.key] = edit.ends
 
     def cannot_edit(self, key: str) -> None:
         """This message stays as it is. A root is stood in for by a status reply; when that cannot be edited either, the

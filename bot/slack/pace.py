@@ -66,12 +66,13 @@ class Pace:
         """Slack said to wait: nothing is posted to this channel before."""
         self._posts_held[channel] = max(self._posts_held.get(channel, 0.0), self._clock.monotonic() + seconds)
 
-    def wait_edit(self, investigation: str, *, urgent: bool) -> float:
-        """Seconds until an edit for this investigation is due. Urgent ones wait for Slack only."""
+    def wait_edit(self, investigation: str, *, urgent: bool, coalesced: bool = True) -> float:
+        """Seconds until an edit for this investigation is due. Urgent ones, and with less of the budget those that are not
+        coalesced, wait for Slack only."""
         now = self._clock.monotonic()
         budget = self._timing.urgent_edits_per_window if urgent else self._timing.edits_per_window
         wait = max(0.0, self._edits_held - now, self._window(now, budget))
-        if not urgent and investigation in self._last_edit:
+        if coalesced and not urgent and investigation in self._last_edit:
             wait = max(wait, self._last_edit[investigation] + self._timing.edit_interval_s - now)
         return wait
 

@@ -93,3 +93,16 @@ def test_scaled_timing_shrinks_every_duration_and_no_count():
     assert scaled.give_up_s == pytest.approx(8640)
     assert scaled.post_burst == 3
     assert scaled.edits_per_window == 40
+
+
+def test_a_message_that_shows_the_end_of_a_round_waits_for_no_other_edit(pace):
+    pace.take_edit("prod/1")
+    assert pace.wait_edit("prod/1", urgent=False) == pytest.approx(3.0)
+    assert pace.wait_edit("prod/1", urgent=False, coalesced=False) == 0
+
+
+def test_the_end_of_a_round_stays_within_the_workspace_s_budget(pace):
+    for _ in range(40):
+        pace.take_edit("prod/1")
+    assert pace.wait_edit("prod/1", urgent=False, coalesced=False) > 0
+    assert pace.wait_edit("prod/1", urgent=True) == 0
