@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from bot.adapters.redis.store import RedisStore, connect
 from bot.adapters.valkey import embedded
@@ -26,6 +27,15 @@ from tests.render.builder import Story
 SCALE = 0.1
 TIMING = Timing().scaled(SCALE)
 CLOCK = SystemClock()
+
+
+@pytest.fixture(autouse=True)
+def plain_tracebacks() -> Iterator[None]:
+    """As the product logs them. The default draws every local in a box, which takes longer than an acknowledgement may."""
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, renderer])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
