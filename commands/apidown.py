@@ -139,9 +139,11 @@ async def _status(investigations: Investigations, call: CommandCall, config: Con
 
 def _line(state: Investigation, call: CommandCall) -> str:
     verdict = state.diagnosis.headline if state.diagnosis else "no verdict yet"
-    place = _link(state.root, call) if state.root and call.workspace else ", without a thread" if state.root is None else ""
+    place = _link(state.root, call) if state.root else ", without a thread"
     age = _age(state.opened_at, call)
-    return f"{state.opened.cluster.asked_as} ({state.ref.id}): {state.state.value}, opened {age} ago. {verdict}{place}"
+    return (
+        f"{state.opened.cluster.asked_as} ({state.ref.id}): {state.state.value}, opened {age} ago. {verdict.rstrip('.')}{place}"
+    )
 
 
 async def _told_of(investigations: Investigations, call: CommandCall, config: Config) -> list[Investigation]:

@@ -106,7 +106,8 @@ def fallback(investigation: Investigation, phase: Phase) -> Markup:
     if phase in (Phase.FAILED, Phase.SUPERSEDED):
         return fmt("API server of {}: the investigation ended without a verdict ({})", cluster, phase.value)
     if diagnosis is not None:
-        return fmt("API server of {}: {}. {}", cluster, _spoken(diagnosis), story.progress(investigation))
+        done = fmt(". {}", story.progress(investigation)) if investigation.steps else Markup("")
+        return fmt("API server of {}: {}{}", cluster, _spoken(diagnosis), done)
     if phase is Phase.CANCELLING:
         return fmt("API server of {}: cancelling, {}", cluster, story.progress(investigation))
     said = investigation.triage.sentence if investigation.triage else ""

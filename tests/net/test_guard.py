@@ -128,6 +128,18 @@ async def test_a_name_that_is_rebound_to_this_machine_is_not_followed() -> None:
     assert server.connections == 0
 
 
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "localhost"])
+async def test_an_address_that_the_system_reads_in_its_own_way_is_not_followed(host: str) -> None:
+    async with serving(answering(OK)) as server:
+        target = pasted(f"http://{host}:{server.port}")
+        async with network_for(target) as network:
+            found = await network.lookup(target.host)
+            seen = [await network.connect(address, server.port) for address in found.addresses]
+    assert found.addresses
+    assert {one.failure for one in seen} == {Failure.ADDRESS_FORBIDDEN}
+    assert server.connections == 0
+
+
 async def test_a_configured_cluster_may_be_on_loopback() -> None:
     async with serving(answering(OK)) as server:
         target = Target.from_url(f"http://127.0.0.1:{server.port}")
