@@ -17,9 +17,9 @@ from bot.engine import endings
 from bot.engine.endings import Ending
 from bot.engine.journal import Journal
 from bot.engine.rounds import Round, RoundServices
-from bot.errors import ApidownError, ConfigError, LeaseLost, Unavailable
+from bot.errors import ApidownError, ConfigError, Conflict, LeaseLost, Unavailable
 from bot.model.base import Value
-from bot.model.events import Closed, EventType, Trigger
+from bot.model.events import INTAKE, Closed, EventType, Trigger
 from bot.model.investigation import Investigation, State, advance, replay
 from bot.ports import Directory, Entry, EventLog, Lease, Store
 from bot.redact import Redactor
@@ -30,6 +30,11 @@ _RESUMED = "resumed"
 
 _ACCESS_S = 5.0
 """How long a cluster's files may take to be read: they may lie on a network that is part of the outage."""
+
+_UNHEARD_S = 1.0
+"""How long what was asked for in the last moment may take to come through the log."""
+_MOST_REFUSALS = 5
+"""After that many refusals to close without anything new in the log, what is there cannot be read by this version."""
 
 WATCH = timedelta(minutes=15)
 """How long a concluded investigation stays open: a further trigger in this time is the same outage and a new round."""
@@ -64,6 +69,8 @@ class Owner:
         self._journal = Journal(store=log, lease=lease, clock=services.clock, redactor=services.redactor)
         self._state: Investigation | None = None
         self._position = "0"
+        self._heard = 0
+        self._refusals: list[int] = []
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -85,6 +92,7 @@ class Owner:
     def _fold(self, entry: Entry) -> None:
         self._state = advance(self._lease.ref, self._state, entry.event)
         self._position = entry.position
+        self._heard += entry.event.type in INTAKE
         self._changed.set()
 
     async def _follow(self) -> None:
@@ -194,14 +202,14 @@ class Owner:
         until = self._services.clock.monotonic() + self._left_to_watch()
         while True:
             state = self._known
-            if state.cancel_requested_by:
-                return await self._close("cancelled", state.cancel_requested_by)
-            again = self._asked_again()
+            again = None if state.cancel_requested_by else self._asked_again()
             if again is not None:
                 return again
             left = until - self._services.clock.monotonic()
-            if left <= 0 or (state.is_healthy and not state.alerts_fire):
-                return await self._close("completed", "")
+            if state.cancel_requested_by or left <= 0 or (state.is_healthy and not state.alerts_fire):
+                if await self._close():
+                    return None
+                left = _UNHEARD_S
             await self._next_change(follower, within=left)
 
     def _left_to_watch(self) -> float:
@@ -219,8 +227,18 @@ class Owner:
     def _behind(self) -> bool:
         return self._known.round < self._journal.round or self._known.state is State.RUNNING
 
-    async def _close(self, reason: str, by: str) -> None:
-        await self._journal.write(EventType.CLOSED, data=Closed(reason=reason, by=by))
+    async def _close(self) -> bool:
+        """False when somebody asked for something in the last moment, which is looked at first: whoever joins is told so, and
+        must not have joined what nobody works on any more."""
+        by = self._known.cancel_requested_by
+        heard = self._heard if self._refusals.count(self._heard) < _MOST_REFUSALS else None
+        closed = Closed(reason="cancelled" if by else "completed", by=by or "", heard=heard)
+        try:
+            await self._journal.write(EventType.CLOSED, data=closed)
+        except Conflict:
+            self._refusals.append(self._heard)
+            return False
+        return True
 
 
 def _said_again(trigger: Trigger) -> str:

@@ -184,10 +184,12 @@ class Concluded(Value):
 
 
 class Closed(Value):
-    """Data of ``closed``; ``reason`` is completed, cancelled, superseded or failed."""
+    """Data of ``closed``; ``reason`` is completed, cancelled, superseded or failed. ``heard`` is how many intake events its
+    owner had seen: when there are more by then, it is not closed."""
 
     reason: str
     by: str = ""
+    heard: int | None = None
 
 
 class Durability(Value):

@@ -393,6 +393,21 @@ async def test_nothing_is_settled_before_it_is_closed(store: RedisStore) -> None
     assert opening.joined
 
 
+async def test_nothing_is_closed_in_which_somebody_asked_for_something_that_the_closer_has_not_seen(
+    store: RedisStore, other: RedisStore
+) -> None:
+    lease = await owned(store)
+    await other.open(event(EventType.OPENED), joined("bob"), ref=OTHER)
+    await other.append(REF, [event(EventType.RERUN_REQUESTED)])
+    with pytest.raises(Conflict, match="somebody just asked"):
+        await store.append(REF, [event(EventType.DELIVERED), event(EventType.CLOSED, heard=1)], lease=lease)
+    assert await types(store) == ["opened", "trigger-joined", "rerun-requested"]
+    await store.append(REF, [event(EventType.CLOSED, heard=2)], lease=lease)
+    assert await store.open_ref("prod") is None
+    await other.append(REF, [event(EventType.FEEDBACK_GIVEN)])
+    assert await store.append(REF, [event(EventType.CLOSED, heard=2)], lease=lease) == 0  # sent twice
+
+
 async def test_reopening_takes_the_cluster_again(store: RedisStore, raw: Redis) -> None:
     lease = await owned(store)
     await store.append(REF, [event(EventType.CLOSED)], lease=lease)

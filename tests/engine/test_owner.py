@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,11 +15,12 @@ from structlog.testing import capture_logs
 
 from bot.adapters.redis.store import connect
 from bot.model.diagnosis import Verdict
+from bot.model.events import Event, EventType
 from bot.model.finding import Status
 from bot.model.investigation import Investigation, Ref, State
 from bot.model.playbook import Selects, Step
 from bot.playbook import Library
-from bot.ports import Lease, OwnLog
+from bot.ports import Lease, Opening, OwnLog
 from tests.engine.desk import (
     CLUSTER,
     HEALTHY,
@@ -161,6 +162,35 @@ async def test_when_the_watch_is_over_it_is_closed_and_the_cluster_is_free(desk:
     assert state.closed is not None
     assert state.closed.reason == "completed"
     assert (again.joined, again.ref == opening.ref) == (False, False)
+
+
+class JoinedAtTheEnd(DyingStore):
+    """Somebody asks between the owner's decision to close and the event that says so; once."""
+
+    def __init__(self, desk: Desk, join: Callable[[], Awaitable[Opening]]) -> None:
+        super().__init__(desk.store)
+        self._join = join
+        self.joined: Opening | None = None
+
+    async def append(self, ref: Ref, events: Sequence[Event], *, lease: Lease | None = None) -> int:
+        if self.joined is None and any(event.type == EventType.CLOSED for event in events):
+            self.joined = await self._join()
+        return await super().append(ref, events, lease=lease)
+
+
+async def test_whoever_joins_in_the_moment_of_closing_is_looked_for_once_more(desk: Desk) -> None:
+    desk.watch = timedelta(milliseconds=300)
+    async with desk.replica("other") as other:
+        store = JoinedAtTheEnd(desk, lambda: other.intake.start(request(who="bob")))
+        async with desk.replica(store=store) as replica:
+            await other.stop()
+            opening = await replica.intake.start(request())
+            state = await desk.reached(opening.ref, closed)
+            await settled(desk)
+    assert store.joined is not None
+    assert (store.joined.ref, store.joined.joined) == (opening.ref, True)
+    assert state.round == 2
+    assert (await desk.types(opening.ref)).count("closed") == 1
 
 
 async def test_a_healthy_cluster_is_not_watched(desk: Desk) -> None:

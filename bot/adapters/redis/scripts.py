@@ -13,6 +13,8 @@ writer is the newest owner there is: it is taken back, and its investigation is 
 
 from __future__ import annotations
 
+from bot.model.events import INTAKE
+
 _RECORD = """
 local function record(log, ids, id, event)
   if redis.call('SADD', ids, id) == 0 then return 0 end
@@ -23,6 +25,19 @@ end
 local function newest(epoch, version)
   local known = tonumber(redis.call('HGET', epoch, 'v') or '0')
   if tonumber(version) > known then redis.call('HSET', epoch, 'v', version) end
+end
+"""
+
+_INTAKE = f"""
+local intake = {{{", ".join(f"['{kind}'] = true" for kind in sorted(INTAKE))}}}
+
+local function asked(epoch, kind)
+  if intake[kind] then redis.call('HINCRBY', epoch, 'asked', 1) end
+end
+
+local function unheard(epoch, closed)
+  local heard = cjson.decode(closed)['data']['heard']
+  return type(heard) == 'number' and tonumber(redis.call('HGET', epoch, 'asked') or '0') > heard
 end
 """
 
@@ -53,6 +68,9 @@ TAKEN = -3
 NOT_CLOSED = -4
 """The log does not end in ``closed``."""
 
+UNHEARD = -6
+"""Somebody asked for something that whoever closes had not seen yet."""
+
 BEHIND = -5
 """The lease holds, but the store lost what was written to it: the event that was known to be there is not."""
 
@@ -73,7 +91,7 @@ end
 if current and current ~= id then
   local base = prefix .. current
   if redis.call('EXISTS', base .. ':log') == 1 then
-    record(base .. ':log', base .. ':ids', joined_id, joined)
+    if record(base .. ':log', base .. ':ids', joined_id, joined) == 1 then redis.call('HINCRBY', base .. ':epoch', 'asked', 1) end
     newest(base .. ':epoch', version)
     if heard then redis.call('SET', heard, current, 'EX', remember) end
     return {current, 1}
@@ -94,6 +112,7 @@ when it was opened, REPEATED or TAKEN."""
 
 APPEND = (
     _RECORD
+    + _INTAKE
     + _FENCE
     + """
 local open, active, log, ids, epoch = unpack(KEYS)
@@ -108,6 +127,8 @@ for i = 5, #ARGV, 3 do
   if ARGV[i + 1] == 'reopened' then
     local current = redis.call('GET', open)
     if current and current ~= id then return -3 end
+  elseif ARGV[i + 1] == 'closed' and redis.call('SISMEMBER', ids, ARGV[i]) == 0 and unheard(epoch, ARGV[i + 2]) then
+    return -6
   end
 end
 
@@ -115,6 +136,7 @@ local added = 0
 for i = 5, #ARGV, 3 do
   if record(log, ids, ARGV[i], ARGV[i + 2]) == 1 then
     added = added + 1
+    asked(epoch, ARGV[i + 1])
     if ARGV[i + 1] == 'closed' then
       redis.call('HSET', epoch, 'closed', 1)
       if redis.call('GET', open) == id then redis.call('DEL', open) end
@@ -133,8 +155,9 @@ return added
 """
 )
 """KEYS open active log ids epoch; ARGV id owner number version, then id, type and JSON of each event. An empty owner is
-intake. Returns how many were new, LOST, UNKNOWN or TAKEN. Closing frees the cluster at once: whoever asks while the end of
-a closed investigation is still being delivered gets a new one, not one that nobody works on."""
+intake. Returns how many were new, LOST, UNKNOWN, TAKEN or UNHEARD. Closing frees the cluster at once: whoever asks while the
+end of a closed investigation is still being delivered gets a new one, not one that nobody works on. For the same reason
+``closed`` says how many intake events its owner had seen, and is refused when there are more."""
 
 ACQUIRE = """
 local active, log, lease, epoch = unpack(KEYS)

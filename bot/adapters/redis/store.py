@@ -110,7 +110,8 @@ class RedisStore:
 
     async def append(self, ref: Ref, events: Sequence[Event], *, lease: Lease | None = None) -> int:
         """See the port. After a repeated command the number may be too low. Raises ValueError for an event over 16 KiB and
-        for one that is not intake and comes without a lease, Conflict for reopening beside another open investigation."""
+        for one that is not intake and comes without a lease, Conflict for reopening beside another open investigation and for
+        closing one in which somebody asked for something that the closer has not seen."""
         if lease is not None and lease.ref != ref:
             raise ValueError(f"a lease on {lease.ref} does not allow writing to {ref}")
         foreign = {event.type for event in events} - INTAKE
@@ -130,6 +131,8 @@ class RedisStore:
                 raise UsageError(f"there is no investigation {ref}", where=f"store {self.place}", next="apidown status")
             case scripts.TAKEN:
                 raise Conflict(f"another investigation of {ref.cluster} is open", where=f"store {self.place}")
+            case scripts.UNHEARD:
+                raise Conflict(f"somebody just asked for something in investigation {ref}", where=f"store {self.place}")
         return added
 
     async def read(self, ref: Ref, *, after: str = "0") -> list[Entry]:
