@@ -63,7 +63,7 @@ def restarted(*flags: str, serving: Callable[[Lab], Pair] | None = None) -> Faul
         lab.plane.kill_apiserver()
         lab.plane.start_apiserver(*flags, serving=serving(lab) if serving else None, wait=False)
         try:
-            wait_until(lambda: ":6443" in lab.server.run("ss", "-ltn"), "it listens", within=30, process=lab.plane.apiserver)
+            wait_until(lab.plane.is_ready, "it is ready", within=60, process=lab.plane.apiserver)
             yield Ask()
         finally:
             lab.plane.kill_apiserver()

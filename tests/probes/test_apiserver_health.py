@@ -49,6 +49,7 @@ SCENES: list[tuple[str, Status, Arrange]] = [
     ("etcd-check-failing", Status.PROBLEM, health((500, ETCD_LIVE), None)),
     ("checks-failing", Status.PROBLEM, health(None, (500, STOPPING))),
     ("starting", Status.PROBLEM, health(None, (500, STARTING))),
+    ("starting", Status.PROBLEM, health(None, (500, STARTING.replace("[+]ping ok", "[-]autoregister-completion failed")))),
     ("http-silent", Status.PROBLEM, everywhere(failure=Failure.HTTP_TIMEOUT)),
     ("http-silent", Status.PROBLEM, lambda scene: scene.network.answers(ADDRESS, LIVE, failure=Failure.HTTP_TIMEOUT)),
     ("http-silent", Status.PROBLEM, lambda scene: scene.network.answers(ADDRESS, READY, failure=Failure.HTTP_TIMEOUT)),

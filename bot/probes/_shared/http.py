@@ -28,6 +28,7 @@ READY_PATH = "/readyz?verbose"
 _FAILING = re.compile(r"^\[-\](\S+)", re.M)
 _PASSING = re.compile(r"^\[\+\]\S+ ok", re.M)
 _FLOW_CONTROL = ("retry-after", "x-kubernetes-pf-flowschema-uid", "x-kubernetes-pf-prioritylevel-uid")
+_START_UP = frozenset({"informer-sync", "autoregister-completion"})
 _ETCD = frozenset({"etcd", "etcd-readiness"})
 _GO_EXPECTS_TLS = "Client sent an HTTP request to an HTTPS server"
 
@@ -167,7 +168,7 @@ def judge(answers: Answers) -> Verdict:
 def _failing(failing: list[str]) -> Verdict:
     if _ETCD & set(failing):
         return Verdict(outcome="etcd-check-failing", says=f"answers, but its etcd check fails ({listed(failing)})")
-    if all(name.startswith("poststarthook/") or name == "informer-sync" for name in failing):
+    if all(name.startswith("poststarthook/") or name in _START_UP for name in failing):
         names = listed(failing, most=3)
         return Verdict(outcome="starting", says=f"is starting: {len(failing)} start-up checks are not done ({names})")
     return Verdict(outcome="checks-failing", says=f"answers, but these health checks fail: {listed(failing)}")
