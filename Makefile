@@ -4,6 +4,9 @@
 PYTHON ?= python3
 SCENARIO ?=
 PYTEST ?=
+RUNS ?= 200
+SEED ?=
+ONLY ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,7 +23,7 @@ HELM_VERSION := 4.3.1
 HELM_HOME := $(or $(APIDOWN_HELM),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/apidown/helm-$(HELM_VERSION))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check fix lock docs schema lab-assets helm-lint figures image clean
+.PHONY: help setup demo test coverage check fix lock docs schema lab-assets helm-lint figures reliability image clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  \1\t/' | expand -t 16
@@ -98,6 +101,9 @@ $(HELM_HOME)/helm: tests/helm/tool/go.mod
 
 figures: $(READY)  ## measure start time, memory, requests and events, and write docs/figures.md
 	$(BIN)/python -m tests.measure
+
+reliability: $(READY)  ## kill replicas at every point while Slack fails, and write docs/reliability.md (RUNS=200 SEED=7 ONLY=13)
+	$(BIN)/python -m tests.reliability --runs $(RUNS) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 image:  ## the container image
 	docker build -t apidown:dev .
