@@ -101,7 +101,7 @@ RULES: dict[tuple[Layer, str], Rule] = {
     (_T, "local-failure"): _rule(None, _LOCAL),
     (_T, "address-forbidden"): _rule(
         None,
-        "Nothing was connected to {where}: a pasted URL may not lead to the bot's own machine, its link or a metadata service.",
+        "Nothing was connected {where}: a pasted URL may not lead to the bot's own machine, its link or a metadata service.",
     ),
     (_T, "deadline-capped"): _rule(None, "The TCP connection was not answered in the time that was left {where}." + _CAPPED),
     (_S, "certificate-expired"): _rule(Domain.TLS, _TRUST + ": it expired. The API server runs; clients refuse it. Renew it."),
