@@ -32,7 +32,8 @@ from bot.engine.recovery import RENEW_EVERY_S, SCAN_EVERY_S, Custodian, Custodia
 from bot.engine.rounds import RoundServices
 from bot.errors import ConfigError, Unavailable
 from bot.model.events import Event, EventType, Trigger
-from bot.model.investigation import Investigation, Ref, advance
+from bot.model.investigation import Investigation, Ref
+from bot.model.replay import advance
 from bot.model.target import Cluster
 from bot.net.guard import dial_for
 from bot.net.round import RoundNetwork

@@ -12,7 +12,8 @@ from bot.engine.journal import make_event
 from bot.ids import investigation_id
 from bot.model.base import Value
 from bot.model.events import Event, EventType, Opened
-from bot.model.investigation import Investigation, Ref, State, replay
+from bot.model.investigation import Investigation, Ref, State
+from bot.model.replay import replay
 from bot.playbook import Library
 from bot.ports import Opening, Request, Resolution, Store
 from bot.redact import Redactor

@@ -20,7 +20,8 @@ from bot.engine.rounds import Round, RoundServices
 from bot.errors import ApidownError, ConfigError, Conflict, LeaseLost, Unavailable
 from bot.model.base import Value
 from bot.model.events import INTAKE, Closed, EventType, Trigger
-from bot.model.investigation import Investigation, State, advance, replay
+from bot.model.investigation import Investigation, State
+from bot.model.replay import advance, replay
 from bot.ports import Directory, Entry, EventLog, Lease, Store
 from bot.redact import Redactor
 

@@ -10,8 +10,9 @@ from bot.clock import Clock
 from bot.errors import Unavailable
 from bot.model.base import Moment, Value
 from bot.model.events import DELIVERY, Event, EventType
-from bot.model.investigation import Investigation, State, advance
+from bot.model.investigation import Investigation, State
 from bot.model.message import Message
+from bot.model.replay import advance
 from bot.ports import EventLog, Lease, Standing
 from bot.slack.pace import Timing
 

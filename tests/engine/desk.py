@@ -20,7 +20,7 @@ from bot.errors import Unavailable
 from bot.model.base import Json
 from bot.model.events import Event, Thread, Trigger
 from bot.model.finding import Finding, Status
-from bot.model.investigation import Investigation, Ref, advance
+from bot.model.investigation import Investigation, Ref
 from bot.model.playbook import (
     Cause,
     Check,
@@ -35,6 +35,7 @@ from bot.model.playbook import (
     Weight,
     Window,
 )
+from bot.model.replay import advance
 from bot.model.target import Cluster, Target
 from bot.model.vantage import BOT, Vantage, VantageKind
 from bot.playbook import Library

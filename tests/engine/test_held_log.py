@@ -15,7 +15,8 @@ from redis.asyncio import Redis
 from bot.adapters.redis import keys
 from bot.adapters.redis.store import RedisStore, connect
 from bot.model.events import Event, EventType
-from bot.model.investigation import Investigation, Ref, State, replay
+from bot.model.investigation import Investigation, Ref, State
+from bot.model.replay import replay
 from bot.ports import Lease, OwnLog
 from tests.engine.desk import REFUSES, WITHIN_S, Desk, ScriptedVantage, after, eventually, request, settled
 from tests.fakes.redis_server import RedisServer, find_redis, redis_server

@@ -32,7 +32,8 @@ from bot.model.events import (
     Trigger,
 )
 from bot.model.finding import Finding, Status
-from bot.model.investigation import Investigation, Progress, Ref, State, advance, replay
+from bot.model.investigation import Investigation, Progress, Ref, State
+from bot.model.replay import advance, replay
 from bot.model.target import Cluster, Target
 
 REF = Ref(cluster="prod", id="20261120-k7f3")

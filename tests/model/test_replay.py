@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot.model.events import VERSION, Event, EventType
-from bot.model.investigation import Investigation, State, advance, replay
+from bot.model.investigation import Investigation, State
+from bot.model.replay import advance, replay
 from tests.render import scenarios
 from tests.render.builder import START, Story
 

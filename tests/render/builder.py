@@ -28,7 +28,8 @@ from bot.model.events import (
     Trigger,
 )
 from bot.model.finding import Finding, Status, worst
-from bot.model.investigation import Investigation, Ref, advance
+from bot.model.investigation import Investigation, Ref
+from bot.model.replay import advance
 from bot.model.target import Cluster, Target
 from bot.render.thread import messages
 

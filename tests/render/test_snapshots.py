@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.model.investigation import advance
+from bot.model.replay import advance
 from bot.render.terminal import WIDTH, lines_for, summary
 from bot.render.thread import messages
 from tests.render.builder import Story

@@ -12,8 +12,9 @@ from bot.config import ClusterDefinition, ad_hoc
 from bot.model.diagnosis import Diagnosis, Verdict
 from bot.model.events import EventType, Trigger
 from bot.model.finding import Status
-from bot.model.investigation import State, advance
+from bot.model.investigation import State
 from bot.model.message import Message
+from bot.model.replay import advance
 from bot.render.slack_message import BLOCK_LIMIT, FALLBACK_LIMIT, MESSAGE_LIMIT
 from bot.render.slack_text import Markup, cost
 from bot.render.thread import messages

@@ -15,7 +15,8 @@ from bot.adapters.valkey import embedded
 from bot.clock import SystemClock
 from bot.ids import investigation_id
 from bot.model.events import Event, EventType, Trigger
-from bot.model.investigation import Investigation, Ref, replay
+from bot.model.investigation import Investigation, Ref
+from bot.model.replay import replay
 from bot.ports import Lease
 from bot.render.thread import messages
 from bot.slack.client import SlackClient
