@@ -42,7 +42,7 @@ _SHORT = {
     "authentication-refused": "refused",
     "permission-denied": "denied",
     "no-credentials": "no credentials",
-    "credentials-unavailable": "no credentials",
+    "credentials-unavailable": "unusable",
     "unverified-peer": "withheld",
 }
 _CELL_LIMIT = 30
