@@ -90,10 +90,11 @@ class HeldLog:
                 await self._beat.wait()
 
     def standing(self) -> Standing:
-        if not self._announced % 2:
+        # By the time itself: a process that was stopped for longer than its lease knows of nothing that was missed.
+        silent_s = self._clock.monotonic() - self._contact
+        if not self._announced % 2 and silent_s < self._lease_s:
             return Standing()
-        left = self._contact + 2 * self._lease_s - self._clock.monotonic()
-        return Standing(durable=False, wait_s=max(left, 0.0))
+        return Standing(durable=False, wait_s=max(2 * self._lease_s - silent_s, 0.0))
 
     # What the custodian uses
 

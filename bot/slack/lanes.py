@@ -115,7 +115,8 @@ class Lanes:
 
     async def _deliver(self, message: Message) -> None:
         key = message.key
-        if not await self._ours(self._posting):
+        ours = await self._ours(self._posting)
+        if not ours:
             self._outbox.uncertain.setdefault(key, "")
         if key in self._outbox.uncertain:
             ts = await self._read_back.find(key, thread_ts=self._thread_of(key), patience=self._posting)
@@ -129,6 +130,8 @@ class Lanes:
             self._outbox.planned.add(key)
         if key != ROOT and self._parent is None and ROOT not in self._outbox.posted:
             return  # the other lane found the thread gone; a new root comes first
+        if ours and not self._ledger.standing().durable:
+            return  # planning took so long that it may not be ours any more
         # Planning took a moment too: what is posted is what is true now.
         await self._post(next((fresh for fresh in self._ledger.wanted() if fresh.key == _drawn_as(key)), message), key)
 

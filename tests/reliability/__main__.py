@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.reliability.judge import FINISHED_S, HANDED_OVER_S, TROUBLED_S, VERDICT_S, Judged, judge
-from tests.reliability.plan import PRODUCTION, SHORT, TERM, Plan, drawn, named
+from tests.reliability.plan import FROZEN, PRODUCTION, SHORT, TERM, Plan, drawn, named
 from tests.reliability.run import SLACK_TIMEOUT_S, WATCH_S, run, targets
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
@@ -68,8 +68,8 @@ HEAD = """# Reliability
 
 Written by `make reliability`; see `tests/reliability/`. Each run is a store, the strict fake Slack, and two replicas of the bot,
 each a process. `/apidown` is typed; a replica is killed with SIGKILL at a named point or at a random moment, or told to stop by
-SIGTERM; Slack fails as the dice say. The other replica finishes the thread. In a quarter of the runs a third replica is
-started, the successor is killed, too, and whoever is left finishes.
+SIGTERM, or stopped for longer than its lease and let go on. Slack fails as the dice say. The other replica finishes the thread.
+In a quarter of the runs a third replica is started, the successor is killed, too, and whoever is left finishes.
 
 {runs} runs from seed {seed}, {date}, {jobs} at once, {minutes:.0f} minutes on a machine with {machine}.
 
@@ -178,7 +178,7 @@ def report(done: Sequence[Judged], *, seed: int, jobs: int, took_s: float) -> st
 
 
 def _end(point: str) -> str:
-    return "SIGTERM at a random moment" if point == TERM else f"SIGKILL, {point}"
+    return {TERM: "SIGTERM at a random moment", FROZEN: "SIGSTOP, and SIGCONT after the lease"}.get(point, f"SIGKILL, {point}")
 
 
 def main() -> int:

@@ -10,6 +10,8 @@ from tests.reliability.replica import POINTS
 
 TERM = "sigterm"
 ANY_TIME = "random-time"
+FROZEN = "frozen"
+"""Stopped for longer than the lease lasts, and then let go on: a machine that was suspended, not a death."""
 SCENARIOS = ("refused", "etcd-failing", "healthy", "tls-silent")
 SOCKET_FAULTS = ("drop_sockets", "refresh")
 
@@ -94,11 +96,15 @@ def drawn(seed: int, number: int) -> Plan:
 
 
 def named(seed: int) -> Sequence[Plan]:
-    """Every named point once, then a run without a lease that runs out."""
+    """Every named point once, then owners that are frozen, and one that is told to stop."""
     dice = random.Random(seed)
     plans = [
         Plan(seed=seed, number=-number, scenario="refused", ends=(End(point=point, nth=dice.randint(1, _MOST[point])),))
         for number, point in enumerate(POINTS, 1)
+    ]
+    plans += [
+        Plan(seed=seed, number=-20 - number, scenario="refused", ends=(End(point=FROZEN, after_s=0.05 + number * 0.25),))
+        for number in range(3)
     ]
     plans.append(Plan(seed=seed, number=-99, scenario="healthy", ends=(End(point=TERM, after_s=0.3),), durations=PRODUCTION))
     return plans

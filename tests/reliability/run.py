@@ -20,10 +20,11 @@ from bot.adapters.redis.store import RedisStore, connect
 from bot.adapters.valkey import embedded
 from bot.demo.scenarios import SCENARIOS, Rehearsal, rehearse
 from bot.model.events import Event, EventType
-from bot.model.investigation import Investigation, Ref, replay
+from bot.model.investigation import Investigation, Ref
+from bot.model.replay import replay
 from tests.fakes.redis_server import free_port
 from tests.fakes.slack import FakeSlack, Message
-from tests.reliability.plan import ANY_TIME, SOCKET_FAULTS, TERM, End, Plan, Trouble
+from tests.reliability.plan import ANY_TIME, FROZEN, SOCKET_FAULTS, TERM, End, Plan, Trouble
 
 CLUSTER = "demo"
 WATCH_S = 1.0
@@ -33,6 +34,8 @@ SLOW_S = 2.6
 _START_S = 60.0
 _WHOLE_S = 75.0
 _HEARD_S = 5.0
+_LONGER_S = 0.8
+_SIGNALS = {TERM: signal.SIGTERM, ANY_TIME: signal.SIGKILL, FROZEN: signal.SIGSTOP}
 
 
 @dataclass(kw_only=True)
@@ -77,11 +80,11 @@ class Member:
         """As an orchestrator would ask."""
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.health_port)
+            writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
+            status = await reader.readline()
+            writer.close()
         except OSError:
             return False
-        writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
-        status = await reader.readline()
-        writer.close()
         return b" 200 " in status
 
 
@@ -115,9 +118,7 @@ class World:
         name, port = f"replica-{len(self.members) + 1}", free_port()
         order = {
             "deaths": [
-                {"point": end.point, "nth": end.nth, "note": str(note)}
-                for end, note in self.deaths
-                if end.point not in (ANY_TIME, TERM)
+                {"point": end.point, "nth": end.nth, "note": str(note)} for end, note in self.deaths if end.point not in _SIGNALS
             ],
             "watch_s": WATCH_S,
             "timeout_s": SLACK_TIMEOUT_S,
@@ -198,7 +199,7 @@ class World:
         for number, (end, note) in enumerate(self.deaths):
             if number:
                 await self.start_replica()
-            if end.point in (ANY_TIME, TERM):
+            if end.point in _SIGNALS:
                 await asyncio.sleep(end.after_s)
                 await self._end_owner(end, note)
                 continue
@@ -217,8 +218,11 @@ class World:
         victim = self.member(last)
         if victim is None or not victim.alive:
             return
-        victim.process.send_signal(signal.SIGTERM if end.point == TERM else signal.SIGKILL)
+        victim.process.send_signal(_SIGNALS[end.point])
         self.seen.ended.append((end.point, time.monotonic(), victim.name))
+        if end.point == FROZEN:
+            await asyncio.sleep(self.plan.durations.lease_s + _LONGER_S)
+            victim.process.send_signal(signal.SIGCONT)
         note.write_text(str(time.monotonic()))
 
     async def _events(self) -> list[Event]:
@@ -278,8 +282,8 @@ async def run(plan: Plan, targets: Mapping[str, Rehearsal]) -> tuple[Seen, str]:
             world = World(plan, folder, slack, url, store, targets[plan.scenario])
             try:
                 await world.go()
-            except* (TimeoutError, AssertionError) as group:
-                world.seen.complaints.append(f"the run did not end: {group.exceptions[0]}")
+            except* Exception as group:
+                world.seen.complaints.append(f"the run did not end: {group.exceptions[0]!r}")
             finally:
                 await world.close()
             seen = await world.look()
