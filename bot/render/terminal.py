@@ -158,7 +158,10 @@ def _where(investigation: Investigation) -> list[str]:
     drawn = grid(investigation, width=WIDTH - 2)
     if not drawn:
         return ["  Nothing is known yet."] if not story.is_over(investigation) else []
-    said = _wrap(investigation.triage.sentence, indent="  ") if investigation.triage else []
+    triage = investigation.triage
+    said = _wrap(triage.sentence, indent="  ") if triage else []
+    # What is wrong with the access often is the cause, so it stands beside the grid.
+    said += [row for note in (triage.notes[:4] if triage else ()) for row in _wrap(f"! {note}", indent="  ")]
     return [*_indented(drawn), *(["", *said] if said else [])]
 
 

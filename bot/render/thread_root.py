@@ -156,7 +156,10 @@ def _age(investigation: Investigation, now: datetime) -> str:
 def _where(investigation: Investigation) -> Iterator[Draft]:
     """The triage sentence, and the grid under it. Before anything is known: what is being asked, of whom."""
     if investigation.triage is not None:
-        yield section(fmt("*Where:* {}", shorten(investigation.triage.sentence, 600)))
+        said = [fmt("*Where:* {}", shorten(investigation.triage.sentence, 600))]
+        # What is wrong with the access often is the cause, so it stands beside the grid.
+        said += [fmt(":warning: {}", shorten(note, 300)) for note in investigation.triage.notes[:4]]
+        yield section(lines(said))
     drawn = grid(investigation, width=90)
     if drawn:
         yield preformatted(drawn)

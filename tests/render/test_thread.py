@@ -17,6 +17,7 @@ from bot.model.message import Message
 from bot.model.replay import advance
 from bot.render.slack_message import BLOCK_LIMIT, FALLBACK_LIMIT, MESSAGE_LIMIT
 from bot.render.slack_text import Markup, cost
+from bot.render.terminal import summary
 from bot.render.thread import messages
 from tests.fakes.slack_server.blocks import check_blocks
 from tests.render.builder import Story, seen
@@ -274,3 +275,15 @@ def test_forty_kilobytes_of_evidence_say_how_much_is_left_out() -> None:
 def _buttons(message: Message) -> list[tuple[str, str]]:
     rows = [block["elements"] for block in message.blocks if block["type"] == "actions"]
     return [(button["action_id"], button["value"]) for row in rows for button in row]
+
+
+def test_what_is_wrong_with_the_access_stands_beside_the_grid() -> None:
+    story = SCENARIOS["tie"]()
+    assert story.state.triage is not None
+    note = "The kubeconfig has no user <!channel> adm."
+    state = story.state.model_copy(update={"triage": story.state.triage.model_copy(update={"notes": (note,)})})
+    root = next(message for message in messages(state, now=story.at) if message.key == "root")
+    (where,) = [text for kind, text in texts(root) if kind == "section" and "*Where:*" in text]
+    assert ":warning: The kubeconfig has no user" in where
+    assert "<!channel>" not in where
+    assert "! The kubeconfig has no user" in summary(state, story.at)
