@@ -111,6 +111,7 @@ class HeldLog:
 
     async def renew(self) -> None:
         """Renews the lease, and looks whether what was written last is still there. Raises Unavailable and LeaseLost."""
+        asked_at = self._clock.monotonic()
         try:
             complete = await self._store.renew(self._lease, known=self._stored)
         except Unavailable:
@@ -122,7 +123,7 @@ class HeldLog:
             self._stored, self._position = None, "0"
             self._read_anew.set()
             self._to_send.set()
-        self._comes_back()
+        self._comes_back(asked_at)
 
     async def emptied(self) -> None:
         """Returns when the store has everything."""
@@ -164,8 +165,9 @@ class HeldLog:
         self._away = True
         self._know_unsent()
 
-    def _comes_back(self) -> None:
-        self._contact = self._clock.monotonic()
+    def _comes_back(self, asked_at: float) -> None:
+        # When it was asked, not when the answer is read: that may be after this process was stopped for a while.
+        self._contact = max(self._contact, asked_at)
         if self._away:
             _log.info("log-appended", investigation=str(self._lease.ref), left=len(self._unsent))
         self._away = False
@@ -231,6 +233,7 @@ class HeldLog:
                     await asyncio.sleep(min(_RETRY_S, self._lease_s / 4))
 
     async def _append(self, batch: Sequence[Event]) -> None:
+        asked_at = self._clock.monotonic()
         try:
             await self._store.append(self._lease.ref, batch, lease=self._lease)
         except (LeaseLost, Unavailable):
@@ -247,7 +250,7 @@ class HeldLog:
             self._unsent.pop(event.id, None)
             self._know(event)
         self._stored = batch[-1].id
-        self._comes_back()
+        self._comes_back(asked_at)
         self._wake()
 
     def _refuse(self, event: Event, error: Exception) -> None:

@@ -14,6 +14,8 @@ from redis.asyncio import Redis
 
 from bot.adapters.redis import keys
 from bot.adapters.redis.store import RedisStore, connect
+from bot.clock import SystemClock
+from bot.engine.held_log import HeldLog
 from bot.model.events import Event, EventType
 from bot.model.investigation import Investigation, Ref, State
 from bot.model.replay import replay
@@ -116,6 +118,33 @@ async def test_a_run_goes_on_to_its_verdict_without_the_store_and_all_of_it_is_a
     assert state is not None
     assert state.durable
     assert desk.vantage.runs["tcp-connect"] == 1
+
+
+class HandClock(SystemClock):
+    """A monotonic clock that moves when it is told to."""
+
+    seconds = 1000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+async def test_an_owner_that_was_stopped_for_longer_than_its_lease_is_sure_of_nothing_until_it_has_renewed_it(
+    store: RedisStore,
+) -> None:
+    desk, clock = Desk(store=store), HandClock()
+    async with desk.replica() as replica:
+        await replica.stop()
+        opening = await replica.intake.start(request())
+    lease = await store.acquire(opening.ref, "replica-1")
+    assert lease is not None
+    log = HeldLog(store, lease, clock, lease_s=10.0)
+    assert log.standing().durable
+    clock.seconds += 11.0
+    assert not log.standing().durable
+    assert log.standing().wait_s == pytest.approx(9.0)
+    await log.renew()
+    assert log.standing().durable
 
 
 async def test_a_short_absence_is_not_mentioned(server: RedisServer, store: RedisStore) -> None:

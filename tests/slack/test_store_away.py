@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 import pytest
 
 from bot.errors import LeaseLost
-from bot.model.events import Event
+from bot.model.events import Event, EventType
 from bot.model.investigation import Ref
 from bot.ports import Entry, Lease, Standing
 from tests.render import scenarios
@@ -79,6 +79,33 @@ async def test_nothing_is_posted_while_a_successor_may_be_about_to(told):
     async with asyncio.timeout(60):
         await task
     assert told.shown()[0] == "root"
+
+
+class StoppedWhilePlanning(HeldAlone):
+    """The process is stopped, for longer than the lease lasts, in the middle of noting its first plan."""
+
+    async def append(self, ref: Ref, events: Sequence[Event], *, lease: Lease | None = None) -> int:
+        if any(event.type == EventType.DELIVERY_PLANNED for event in events):
+            self._standing = Standing(durable=False, wait_s=3600.0)
+        return await super().append(ref, events, lease=lease)
+
+
+async def test_an_owner_that_was_stopped_between_planning_and_posting_posts_nothing(told):
+    log = StoppedWhilePlanning(await story_of(told), Standing())
+    task = asyncio.create_task(told.delivery().deliver(told.lease, log))
+    async with asyncio.timeout(60):
+        while log.standing().durable:
+            await asyncio.sleep(0.01)
+    for _ in range(50):
+        await asyncio.sleep(0.01)
+    assert told.posted() == []
+    log.may_post()
+    async with asyncio.timeout(60):
+        while not told.posted():
+            await asyncio.sleep(0.01)
+    assert told.shown()[0] == "root"
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def test_an_owner_whose_successor_has_posted_says_nothing_more(told):
