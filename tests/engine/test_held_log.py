@@ -20,7 +20,7 @@ from bot.model.events import Event, EventType
 from bot.model.investigation import Investigation, Ref, State
 from bot.model.replay import replay
 from bot.ports import Lease, OwnLog
-from tests.engine.desk import REFUSES, WITHIN_S, Desk, ScriptedVantage, after, eventually, request, settled
+from tests.engine.desk import REFUSES, WITHIN_S, Desk, DyingStore, ScriptedVantage, after, eventually, request, settled
 from tests.fakes.redis_server import RedisServer, find_redis, redis_server
 from tests.require import missing
 
@@ -143,6 +143,34 @@ async def test_an_owner_that_was_stopped_for_longer_than_its_lease_is_sure_of_no
     clock.seconds += 11.0
     assert not log.standing().durable
     assert log.standing().wait_s == pytest.approx(9.0)
+    await log.renew()
+    assert log.standing().durable
+
+
+class StoppedBeforeTheAnswer(DyingStore):
+    """The process is stopped for 11 s between a question and reading its answer, once."""
+
+    def __init__(self, store: RedisStore, clock: HandClock) -> None:
+        super().__init__(store)
+        self._clock, self._stop_s = clock, 11.0
+
+    async def renew(self, lease: Lease, *, known: str | None = None) -> bool:
+        answer = await super().renew(lease, known=known)
+        self._clock.seconds += self._stop_s
+        self._stop_s = 0.0
+        return answer
+
+
+async def test_an_answer_that_waited_while_the_owner_was_stopped_proves_nothing_about_now(store: RedisStore) -> None:
+    desk, clock = Desk(store=store), HandClock()
+    async with desk.replica() as replica:
+        await replica.stop()
+        opening = await replica.intake.start(request())
+    lease = await store.acquire(opening.ref, "replica-1")
+    assert lease is not None
+    log = HeldLog(StoppedBeforeTheAnswer(store, clock), lease, clock, lease_s=10.0)
+    await log.renew()
+    assert not log.standing().durable
     await log.renew()
     assert log.standing().durable
 
