@@ -99,6 +99,7 @@ class World:
         self.store_url = store_url
         self.members: list[Member] = []
         self.seen = Seen(plan=plan)
+        self._heard = asyncio.Event()
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_text(target.kubeconfig)
         document = {
@@ -182,10 +183,12 @@ class World:
         self.seen.typed += 1
         ack = await self.slack.slash(self.slack.ann, self.slack.incidents)
         # A replica that dies within the same milliseconds takes the acknowledgement with it; Slack says so to whoever asked.
+        self._heard.set()
         if ack.error is not None and not self.seen.ended:
             self.seen.complaints.append(f"the command was not acknowledged: {ack.error}")
 
     async def _trouble(self, trouble: Trouble) -> None:
+        await self._heard.wait()
         await asyncio.sleep(trouble.after_s)
         if trouble.kind == "drop_sockets":
             self.slack.drop_sockets()
@@ -201,6 +204,7 @@ class World:
             if number:
                 await self.start_replica()
             if end.point in _SIGNALS:
+                await self._heard.wait()
                 await asyncio.sleep(end.after_s)
                 await self._end_owner(end, note)
                 continue
