@@ -109,6 +109,10 @@ looked for every 2 s; Slack is at its best then. The others have a lease of {sho
 time. In all runs a replica waits {slack:.0f} s for Slack instead of 10 s, and a concluded investigation is watched for
 {watch:.0f} s instead of 15 minutes. Posts have production's pace.
 
+## Runs with a fault
+
+{wrong}
+
 ## Ends
 
 {ends}
@@ -119,6 +123,10 @@ A planned end that is not listed did not come: the investigation was over before
 
 {faults}
 """
+
+
+def _wrong(one: Judged) -> str:
+    return f"- run {one.seen.plan.number}: {'; '.join(sentence.splitlines()[0] for sentence in one.wrong)}"
 
 
 def _within(limit_s: float, killed: Sequence[Judged]) -> int:
@@ -172,6 +180,7 @@ def report(done: Sequence[Judged], *, seed: int, jobs: int, took_s: float) -> st
         late=_spread(disturbed),
         slack=SLACK_TIMEOUT_S,
         watch=WATCH_S,
+        wrong="\n".join(_wrong(one) for one in done if one.wrong) or "None.",
         ends=_table("end", Counter(_end(point) for one in done for point, _, _ in one.seen.ended)),
         faults=_table("fault", sum((Counter(one.seen.faults) for one in done), Counter())),
     )
