@@ -27,7 +27,7 @@ class Asked(Value):
 
 class Intake:
     """Implements ``ports.Investigations`` on the event log. ``wake`` tells this replica that there may be work now; others
-    find it by themselves within two seconds."""
+    find it by themselves within a second or so."""
 
     def __init__(
         self, *, store: Store, library: Library, clock: Clock, redactor: Redactor, replica: str, wake: Callable[[Ref], None]

@@ -20,8 +20,8 @@ from bot.ports import Deliverer, Lease, OwnLog, Store
 
 _log = structlog.get_logger(__name__)
 
-SCAN_EVERY_S = 2.0
-"""How often a replica looks for investigations that nobody owns."""
+SCAN_EVERY_S = 1.0
+"""How often a replica looks for investigations that nobody owns: what a replica gives back on SIGTERM waits as long at most."""
 
 RENEW_EVERY_S = 3.0
 """How often an owner renews its lease, which lasts 10 s."""

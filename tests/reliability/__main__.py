@@ -104,10 +104,10 @@ within three seconds and sends an acknowledged command to nobody else, so this g
 | from the command to the verdict in the root, no replica ended before it | {verdict} |
 | the same, a replica ended before it | {late} |
 
-Every tenth run, and every run with SIGTERM, has production's durations: a lease of {long_lease:.0f} s, renewed every 3 s and
-looked for every 2 s; Slack is at its best then. The others have a lease of {short_lease:.0f} s, so that more of them fit into the
-time. In all runs a replica waits {slack:.0f} s for Slack instead of 10 s, and a concluded investigation is watched for
-{watch:.0f} s instead of 15 minutes. Posts have production's pace.
+Every tenth run, and every run with SIGTERM, has production's durations: a lease of {long_lease:.0f} s, renewed every
+3 s and looked for every {scan:.0f} s; Slack is at its best then. The others have a lease of {short_lease:.0f} s, so that more
+of them fit into the time. In all runs a replica waits {slack:.0f} s for Slack instead of 10 s, and a concluded
+investigation is watched for {watch:.0f} s instead of 15 minutes. Posts have production's pace.
 
 ## Runs with a fault
 
@@ -178,6 +178,7 @@ def report(done: Sequence[Judged], *, seed: int, jobs: int, took_s: float) -> st
         handed=_spread([one.handed_over_s for one in terminated]),
         verdict=_spread([one.verdict_s for one in undisturbed]),
         late=_spread(disturbed),
+        scan=PRODUCTION.scan_every_s,
         slack=SLACK_TIMEOUT_S,
         watch=WATCH_S,
         wrong="\n".join(_wrong(one) for one in done if one.wrong) or "None.",

@@ -6,6 +6,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.adapters.redis.store import LEASE_S
+from bot.engine.recovery import RENEW_EVERY_S, SCAN_EVERY_S
 from tests.reliability.replica import POINTS
 
 TERM = "sigterm"
@@ -53,14 +55,14 @@ class Trouble:
 
 @dataclass(frozen=True, kw_only=True)
 class Durations:
-    """Of the replicas, in seconds. Production's are 10, 3 and 2; a shorter lease makes more runs fit into the time."""
+    """Of the replicas, in seconds; a shorter lease than production's makes more runs fit into the time."""
 
     lease_s: float
     renew_every_s: float
     scan_every_s: float
 
 
-PRODUCTION = Durations(lease_s=10.0, renew_every_s=3.0, scan_every_s=2.0)
+PRODUCTION = Durations(lease_s=LEASE_S, renew_every_s=RENEW_EVERY_S, scan_every_s=SCAN_EVERY_S)
 SHORT = Durations(lease_s=3.0, renew_every_s=0.8, scan_every_s=0.5)
 
 
