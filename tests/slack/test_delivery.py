@@ -498,3 +498,27 @@ async def test_a_plan_of_many_long_findings_fits_in_an_event(told):
     assert told.undeliverable == []
     planned = next(event for event in await told.events(EventType.DELIVERY_PLANNED) if event.data["message"] == "steps/1")
     assert 1 < len(planned.data["events"]) < len(names)
+
+
+async def test_a_channel_that_is_held_back_delays_no_other(told, store, client, slack):
+    """One delivery serves all of a process's threads; a rate limit in one channel is that channel's own."""
+    other = Told(store, client, slack, slack.private)
+    other.ref = other.ref.model_copy(update={"cluster": "dr"})
+    held = slack.fail(
+        "chat.postMessage", "429", times=1000, when=lambda args: args.get("channel") == told.channel, retry_after=30
+    )
+    shared = told.delivery()
+    stories = Story(), Story()
+    for one, story in zip((told, other), stories, strict=True):
+        await one.open(story)
+    waiting = asyncio.create_task(shared.deliver(told.lease), name="the channel that is held back")
+    try:
+        await slack.wait_for(lambda: held.fired, 10, "the first channel is held back")
+        await other.tell(closed(stories[1].begin()))
+        async with asyncio.timeout(20):
+            await shared.deliver(other.lease)
+        assert "root" in other.shown()
+        assert told.shown() == []
+    finally:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
