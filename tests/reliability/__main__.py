@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.reliability.judge import FINISHED_S, HANDED_OVER_S, TROUBLED_S, VERDICT_S, Judged, judge
-from tests.reliability.plan import FROZEN, PRODUCTION, SHORT, TERM, Plan, drawn, named
+from tests.reliability.plan import FROZEN, PRODUCTION, SHORT, TERM, Plan, drawn, frozen, named
 from tests.reliability.run import SLACK_TIMEOUT_S, WATCH_S, run, targets
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
@@ -199,9 +199,10 @@ def main() -> int:
     arguments.add_argument("--jobs", type=int, default=max(2, 2 * (os.cpu_count() or 1)))
     given = arguments.parse_args()
     seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
-    plans = [*named(seed), *(drawn(seed, number) for number in range(max(0, given.runs - len(named(seed)))))]
+    fixed = [*named(seed), *frozen(seed)]
+    plans = [*fixed, *(drawn(seed, number) for number in range(max(0, given.runs - len(fixed))))]
     if given.only is not None:
-        plans = [plan for plan in [*named(seed), drawn(seed, max(0, given.only))] if plan.number == given.only]
+        plans = [plan for plan in [*fixed, drawn(seed, max(0, given.only))] if plan.number == given.only]
     print(f"{len(plans)} runs from seed {seed}, {given.jobs} at once")
     began = time.monotonic()
     done = asyncio.run(campaign(plans, given.jobs))
