@@ -36,8 +36,16 @@ class HeldLog:
     LeaseLost when the store says that another replica is the owner."""
 
     def __init__(
-        self, store: Store, lease: Lease, clock: Clock, *, lease_s: float = LEASE_S, acknowledge_s: float = _ACKNOWLEDGE_S
+        self,
+        store: Store,
+        lease: Lease,
+        clock: Clock,
+        *,
+        lease_s: float = LEASE_S,
+        acknowledge_s: float = _ACKNOWLEDGE_S,
+        since: float | None = None,
     ) -> None:
+        """``since`` is when the lease was asked for, on the clock's monotonic scale; now, unless it is given."""
         self._store = store
         self._lease = lease
         self._clock = clock
@@ -49,7 +57,7 @@ class HeldLog:
         self._refused: dict[str, Exception] = {}
         self._position = "0"
         self._stored: str | None = None
-        self._contact = clock.monotonic()
+        self._contact = clock.monotonic() if since is None else since
         self._away = False
         self._announced = 0
         self._beat = asyncio.Event()

@@ -104,10 +104,11 @@ class Custodian:
 
     async def _carry(self, ref: Ref) -> None:
         """One investigation from lease to release. The boundary: what fails in one never ends another."""
+        asked_at = self._services.owner.clock.monotonic()
         try:
             lease = await self._services.store.acquire(ref, self._services.replica)
             if lease is not None:
-                await self._own(lease)
+                await self._own(lease, asked_at)
         except LeaseLost:
             _log.info("overtaken", investigation=str(ref))
         except Unavailable as error:
@@ -118,9 +119,10 @@ class Custodian:
         finally:
             self._owned.discard(ref)
 
-    async def _own(self, lease: Lease) -> None:
-        """Works while the lease is kept; gives it back at the end, however it ends."""
-        log = HeldLog(self._services.store, lease, self._services.owner.clock, lease_s=self._services.lease_s)
+    async def _own(self, lease: Lease, asked_at: float) -> None:
+        """Works while the lease is kept; gives it back at the end, however it ends. The lease runs from ``asked_at`` on."""
+        clock = self._services.owner.clock
+        log = HeldLog(self._services.store, lease, clock, lease_s=self._services.lease_s, since=asked_at)
         try:
             await log.load()
             async with asyncio.TaskGroup() as tasks:

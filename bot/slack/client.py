@@ -18,6 +18,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.model.base import Json
+from bot.slack.connection import Connector, Still, only_while
 from bot.slack.errors import EXPECTED, Kind, Result, failure, kind_of
 
 # Above 4,000 characters an edit is refused and a post is split; entities and Slack's own markup need some room.
@@ -42,7 +43,7 @@ class SlackClient:
     ) -> AsyncGenerator[SlackClient]:
         """A client with its own HTTP session, closed at the end. No call is made."""
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(5.0, timeout_s))
-        async with aiohttp.ClientSession(timeout=timeout) as session:
+        async with aiohttp.ClientSession(timeout=timeout, connector=Connector()) as session:
             web = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[], logger=log)
             yield cls(web, session)
 
@@ -63,31 +64,38 @@ class SlackClient:
         thread_ts: str | None = None,
         broadcast: bool = False,
         metadata: Json | None = None,
+        still: Still | None = None,
     ) -> Result:
-        """``chat.postMessage``; the new message's ``ts`` is in the result's data. Without blocks the text is the message."""
+        """``chat.postMessage``; the new message's ``ts`` is in the result's data. Without blocks the text is the message.
+        Not sent, and so ``away``, when ``still`` says no right before."""
         arguments: dict[str, Any] = {"blocks": list(blocks)} if blocks else {}
         if metadata is not None:
             arguments["metadata"] = metadata
         if thread_ts is not None:
             arguments |= {"thread_ts": thread_ts, "reply_broadcast": broadcast}
-        return await _outcome(
-            self.web.chat_postMessage(
-                channel=channel,
-                text=shorten(text),
-                parse="none",
-                link_names=False,
-                unfurl_links=False,
-                unfurl_media=False,
-                **arguments,
-            )
+        call = self.web.chat_postMessage(
+            channel=channel,
+            text=shorten(text),
+            parse="none",
+            link_names=False,
+            unfurl_links=False,
+            unfurl_media=False,
+            **arguments,
         )
+        with only_while(still):
+            return await _outcome(call)
 
-    async def update(self, channel: str, ts: str, *, text: str, blocks: Sequence[Json] = ()) -> Result:
-        """``chat.update``. Metadata stays as it was posted. Without blocks the message's blocks are removed."""
+    async def update(
+        self, channel: str, ts: str, *, text: str, blocks: Sequence[Json] = (), still: Still | None = None
+    ) -> Result:
+        """``chat.update``. Metadata stays as it was posted. Without blocks the message's blocks are removed.
+        ``still`` as above."""
         # An edit resets what the post set, so the same safe arguments are given again.
-        return await _outcome(
-            self.web.chat_update(channel=channel, ts=ts, text=shorten(text), blocks=list(blocks), parse="none", link_names=False)
+        call = self.web.chat_update(
+            channel=channel, ts=ts, text=shorten(text), blocks=list(blocks), parse="none", link_names=False
         )
+        with only_while(still):
+            return await _outcome(call)
 
     async def history(self, channel: str, *, oldest: str) -> Result:
         """The channel's messages since ``oldest`` with their metadata, in ``data["messages"]``, oldest first."""

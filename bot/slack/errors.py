@@ -16,13 +16,15 @@ from typing import Any
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.slack.connection import Withheld
+
 
 class Kind(StrEnum):
     """What to do with the call: each kind has one treatment."""
 
     OK = "ok"
     RETRY_AFTER = "retry-after"  # nothing was done; the same call is right later
-    AWAY = "away"  # no connection was made, so nothing was done
+    AWAY = "away"  # nothing was sent, so nothing was done
     AMBIGUOUS = "ambiguous"  # it may have been done: read back before doing it again
     CONTENT = "content"  # the message itself is refused: say it as plain text
     RECREATE = "recreate"  # the message that was to be edited cannot be edited any more
@@ -126,7 +128,7 @@ def failure(error: BaseException) -> Result:
     """The result of a call that raised. Only errors of the transport and of the SDK are understood; see ``EXPECTED``."""
     if isinstance(error, SlackApiError):
         return _api_failure(error)
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | Withheld):
         return Result(kind=Kind.AWAY, error=_words(error))
     return Result(kind=Kind.AMBIGUOUS, error=_words(error))
 

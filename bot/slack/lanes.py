@@ -8,7 +8,7 @@ everything that is complete by then.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 import structlog
@@ -21,6 +21,7 @@ from bot.model.investigation import State
 from bot.model.message import Message
 from bot.ports import Lease
 from bot.slack.client import SlackClient
+from bot.slack.connection import Still
 from bot.slack.errors import Kind, Result
 from bot.slack.ledger import Ledger
 from bot.slack.outbox import ROOT, STATUS, Edit, Outbox
@@ -72,6 +73,7 @@ class Lanes:
     # Posts
 
     async def post_missing(self) -> None:
+        await self._look_back()
         while True:
             if self._next_post() is None:
                 # Not before the edits are done: one that Slack refuses for good asks for a post in its place.
@@ -82,6 +84,22 @@ class Lanes:
             message = await self._slot()
             if message is not None:
                 await self._deliver(message)
+
+    async def _look_back(self) -> None:
+        """Takes over what a predecessor posted without noting it: it may have gone on while the store was away."""
+        if self._epoch <= 1:
+            return
+        if ROOT not in self._outbox.posted and self._parent is None:
+            await self._adopt(await self._read_back.posted(thread_ts=None))
+        thread = self._parent or (self._outbox.posted[ROOT].ts if ROOT in self._outbox.posted else None)
+        if thread is not None:
+            await self._adopt(await self._read_back.posted(thread_ts=thread))
+
+    async def _adopt(self, found: Mapping[str, str]) -> None:
+        for key, ts in found.items():
+            if key not in self._outbox.posted:
+                log.info("slack-post-adopted", investigation=str(self._ref), message=key)
+                await self._delivered(key, ts, "")
 
     def _next_post(self) -> Message | None:
         return self._outbox.next_post(self._ledger.wanted())
@@ -113,6 +131,10 @@ class Lanes:
             raise LeaseLost(f"another replica has posted in the thread of investigation {self._ref}")
         return False
 
+    def _still(self, *, ours: bool) -> Still | None:
+        """What is certainly ours now must be so when it is sent."""
+        return (lambda: self._ledger.standing().durable) if ours else None
+
     async def _deliver(self, message: Message) -> None:
         key = message.key
         ours = await self._ours(self._posting)
@@ -133,9 +155,9 @@ class Lanes:
         if ours and not self._ledger.standing().durable:
             return  # planning took so long that it may not be ours any more
         # Planning took a moment too: what is posted is what is true now.
-        await self._post(next((fresh for fresh in self._ledger.wanted() if fresh.key == _drawn_as(key)), message), key)
+        await self._post(next((fresh for fresh in self._ledger.wanted() if fresh.key == _drawn_as(key)), message), key, ours=ours)
 
-    async def _post(self, message: Message, key: str) -> None:
+    async def _post(self, message: Message, key: str, *, ours: bool) -> None:
         state = self._ledger.state
         result = await self._slack.post(
             self._channel,
@@ -144,6 +166,7 @@ class Lanes:
             thread_ts=self._thread_of(key),
             broadcast=message.broadcast,
             metadata=metadata(self._ref, key, self._epoch),
+            still=self._still(ours=ours),
         )
         digest = message.digest
         if result.ok:
@@ -233,10 +256,10 @@ class Lanes:
             self._ledger.redraw()
 
     async def _edit(self, edit: Edit) -> None:
-        await self._ours(self._editing)
+        still = self._still(ours=await self._ours(self._editing))
         state = self._ledger.state
         blocks = () if edit.key in self._outbox.plain else edit.message.blocks
-        result = await self._slack.update(self._channel, edit.ts, text=edit.message.text, blocks=blocks)
+        result = await self._slack.update(self._channel, edit.ts, text=edit.message.text, blocks=blocks, still=still)
         if result.ok:
             self._editing.reset()
             await self._edited(edit)

@@ -17,13 +17,16 @@ import structlog
 from bot.model.base import Json, Moment
 from bot.model.investigation import Ref
 from bot.slack.client import SlackClient
-from bot.slack.errors import Kind
+from bot.slack.errors import Kind, Result
 from bot.slack.pace import Timing
 from bot.slack.patience import Patience
 
 EVENT_TYPE = "apidown_delivery"
 # Slack's clock dates the messages and ours the investigation.
 _CLOCKS_APART = timedelta(minutes=5)
+
+_TRIES = 3
+_LATER = (Kind.AWAY, Kind.AMBIGUOUS, Kind.RETRY_AFTER)
 
 log = structlog.get_logger()
 
@@ -59,19 +62,35 @@ class ReadBack:
         found = [self._payload(message) for message in await self._messages(thread_ts, patience)]
         return max((int(payload.get("epoch", 0)) for payload in found if payload is not None), default=0)
 
+    async def posted(self, *, thread_ts: str | None) -> Mapping[str, str]:
+        """The ``ts`` of every message of ours, by key, the oldest where there are several. Tried a few times only."""
+        for _ in range(_TRIES):
+            result = await self._read(thread_ts)
+            if result.ok:
+                found = [(self._payload(message), str(message["ts"])) for message in result.data["messages"]]
+                return {str(payload.get("message")): ts for payload, ts in reversed(found) if payload is not None}
+            if result.kind not in _LATER:
+                break
+            await asyncio.sleep(result.retry_after_s or self._timing.read_back_pause_s)
+        log.warning("slack-read-refused", investigation=str(self._ref), error=result.error, detail=result.detail)
+        return {}
+
     async def _messages(self, thread_ts: str | None, patience: Patience) -> list[Mapping[str, Any]]:
         while True:
-            if thread_ts is None:
-                result = await self._slack.history(self._channel, oldest=self._oldest)
-            else:
-                result = await self._slack.replies(self._channel, thread_ts)
+            result = await self._read(thread_ts)
             if result.ok:
                 patience.reset()
                 return list(result.data["messages"])
-            if result.kind not in (Kind.AWAY, Kind.AMBIGUOUS, Kind.RETRY_AFTER):
+            if result.kind not in _LATER:
                 log.warning("slack-read-refused", investigation=str(self._ref), error=result.error, detail=result.detail)
                 return []
             await patience.wait(result)
+
+    async def _read(self, thread_ts: str | None) -> Result:
+        """The thread, or the channel while there is none."""
+        if thread_ts is None:
+            return await self._slack.history(self._channel, oldest=self._oldest)
+        return await self._slack.replies(self._channel, thread_ts)
 
     def _is(self, message: Mapping[str, Any], key: str) -> bool:
         payload = self._payload(message)

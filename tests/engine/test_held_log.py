@@ -175,6 +175,18 @@ async def test_an_answer_that_waited_while_the_owner_was_stopped_proves_nothing_
     assert log.standing().durable
 
 
+async def test_a_lease_runs_from_when_it_was_asked_for(store: RedisStore) -> None:
+    desk, clock = Desk(store=store), HandClock()
+    async with desk.replica() as replica:
+        await replica.stop()
+        opening = await replica.intake.start(request())
+    asked_at = clock.monotonic()
+    lease = await store.acquire(opening.ref, "replica-1")
+    clock.seconds += 11.0
+    assert lease is not None
+    assert not HeldLog(store, lease, clock, lease_s=10.0, since=asked_at).standing().durable
+
+
 async def test_a_short_absence_is_not_mentioned(server: RedisServer, store: RedisStore) -> None:
     gate, watcher = asyncio.Event(), Watcher()
     desk = Desk(store=store, vantage=gated(gate), watch=timedelta(0), deliverer=watcher)

@@ -109,8 +109,7 @@ def named(seed: int) -> Sequence[Plan]:
 
 
 def frozen(seed: int) -> Sequence[Plan]:
-    """Owners that are stopped for longer than their lease, and go on. The first one is stopped while the thread begins, which
-    once ended with an older root for a moment; why is not proven, so the tests leave it to the campaign, which counts it."""
+    """Owners that are stopped for longer than their lease, and go on; the first one while the thread begins."""
     ends = (End(point=FROZEN, after_s=0.05 + number * 0.25) for number in range(3))
     return [Plan(seed=seed, number=-20 - number, scenario="refused", ends=(end,)) for number, end in enumerate(ends)]
 

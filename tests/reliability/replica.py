@@ -35,6 +35,7 @@ from bot.ports import Lease
 from bot.redact import Redactor
 from bot.settings import Settings
 from bot.slack.client import SlackClient
+from bot.slack.connection import Still
 from bot.slack.errors import Result
 from bot.store_url import StoreUrl
 
@@ -114,10 +115,11 @@ class MortalSlack(SlackClient):
         thread_ts: str | None = None,
         broadcast: bool = False,
         metadata: Json | None = None,
+        still: Still | None = None,
     ) -> Result:
         self.fate.passes("before-post")
         result = await super().post(
-            channel, text=text, blocks=blocks, thread_ts=thread_ts, broadcast=broadcast, metadata=metadata
+            channel, text=text, blocks=blocks, thread_ts=thread_ts, broadcast=broadcast, metadata=metadata, still=still
         )
         if result.ok:
             self.fate.passes("after-post")

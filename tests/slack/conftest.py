@@ -14,7 +14,7 @@ from bot.adapters.redis.store import RedisStore, connect
 from bot.adapters.valkey import embedded
 from bot.clock import SystemClock
 from bot.ids import investigation_id
-from bot.model.events import Event, EventType, Trigger
+from bot.model.events import Delivered, Event, EventType, Trigger
 from bot.model.investigation import Investigation, Ref
 from bot.model.replay import replay
 from bot.ports import Lease
@@ -96,6 +96,14 @@ class Told:
         events = [self._now(event) for event in story.events[self._written :]]
         self._written = len(story.events)
         await self.store.append(self.ref, events, lease=self.lease)
+
+    async def delivered(self, key: str, ts: str) -> None:
+        """Notes that this message is there, and shows something old."""
+        said = Delivered(message=key, channel=self.channel, ts=ts, digest="").model_dump(mode="json")
+        event = Event(
+            id=f"delivered/{key}", type=EventType.DELIVERED, round=1, epoch=self.lease.epoch, at=CLOCK.now(), by="x", data=said
+        )
+        await self.store.append(self.ref, [event], lease=self.lease)
 
     def _now(self, event: Event) -> Event:
         return event.model_copy(update={"at": CLOCK.now(), "epoch": self.lease.epoch})

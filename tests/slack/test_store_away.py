@@ -11,6 +11,8 @@ from bot.errors import LeaseLost
 from bot.model.events import Event, EventType
 from bot.model.investigation import Ref
 from bot.ports import Entry, Lease, Standing
+from bot.slack.client import SlackClient
+from bot.slack.readback import metadata
 from tests.render import scenarios
 
 
@@ -24,6 +26,9 @@ class HeldAlone:
 
     def standing(self) -> Standing:
         return self._standing
+
+    def stop(self) -> None:
+        self._standing = Standing(durable=False, wait_s=3600.0)
 
     def may_post(self) -> None:
         self._standing = Standing(durable=False)
@@ -86,7 +91,7 @@ class StoppedWhilePlanning(HeldAlone):
 
     async def append(self, ref: Ref, events: Sequence[Event], *, lease: Lease | None = None) -> int:
         if any(event.type == EventType.DELIVERY_PLANNED for event in events):
-            self._standing = Standing(durable=False, wait_s=3600.0)
+            self.stop()
         return await super().append(ref, events, lease=lease)
 
 
@@ -120,3 +125,56 @@ async def test_an_owner_whose_successor_has_posted_says_nothing_more(told):
         async with asyncio.timeout(60):
             await told.delivery().deliver(predecessor, HeldAlone(events, Standing(durable=False)))
     assert [(message.ts, message.text) for message in told.posted()] == before
+
+
+class StoppedBeforeSending(SlackClient):
+    """The process is stopped, for longer than the lease lasts, after it decided on its first edit and before it is sent."""
+
+    log: HeldAlone
+
+    async def update(self, *args, **more):
+        self.log.stop()
+        return await super().update(*args, **more)
+
+
+async def test_an_edit_that_was_decided_on_before_the_owner_was_stopped_is_not_sent_after_it(told):
+    await story_of(told)
+    root = await told.client.post(told.channel, text="old", metadata=metadata(told.ref, "root", 1))
+    await told.delivered("root", str(root.data["ts"]))
+    log = HeldAlone([entry.event for entry in await told.store.read(told.ref)], Standing())
+    client = StoppedBeforeSending(told.client.web, told.client._session)
+    client.log = log
+    task = asyncio.create_task(told.delivery(slack=client).deliver(told.lease, log))
+    async with asyncio.timeout(60):
+        while log.standing().durable:
+            await asyncio.sleep(0.01)
+    for _ in range(50):
+        await asyncio.sleep(0.01)
+    assert told.slack.called("chat.update") == []
+    assert told.posted()[0].text == "old"
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_what_was_posted_while_the_store_was_away_is_taken_over_and_not_posted_again(told):
+    events = await story_of(told)
+    async with asyncio.timeout(60):
+        await told.delivery().deliver(told.lease, HeldAlone(events, Standing(durable=False)))
+    before = [(message.ts, key) for message, key in zip(told.posted(), told.shown(), strict=True)]
+    await told.store.release(told.lease)
+    await told.own("bot-2")
+    async with asyncio.timeout(60):
+        await told.delivery().deliver(told.lease)
+    assert [(message.ts, key) for message, key in zip(told.posted(), told.shown(), strict=True)] == before
+    await told.shows_everything()
+
+
+async def test_a_slack_that_does_not_let_a_successor_read_delays_it_but_a_little(told):
+    await story_of(told)
+    told.slack.fail("conversations.history", "error", error="missing_scope", times=99)
+    told.slack.fail("conversations.replies", "5xx", times=99)
+    await told.store.release(told.lease)
+    await told.own("bot-2")
+    async with asyncio.timeout(60):
+        await told.delivery().deliver(told.lease)
+    await told.shows_everything()
