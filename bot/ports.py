@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from bot.model.base import Json, Moment, Value
@@ -178,12 +179,16 @@ class Store(EventLog, Protocol):
 
     async def open_ref(self, cluster: str) -> Ref | None: ...
 
+    async def bind(self, key: str, ref: Ref | None = None) -> Ref | None:
+        """See ``Investigations.bind``."""
+        ...
+
     async def close(self) -> None: ...
 
 
 class Request(Value):
     """A person's or a rule's wish to investigate, before anything was looked at. ``key`` names the wish where it may be
-    told several times, such as an alert that is repeated: it is heard once."""
+    told several times, such as an alert that is repeated or a command that Slack delivers again: it is heard once."""
 
     cluster: Cluster
     trigger: Trigger
@@ -201,8 +206,17 @@ class Resolution(Value):
     key: str
 
 
+class Noted(StrEnum):
+    """What became of a wish about an investigation: it is in its log now, it had been there, or it comes too late."""
+
+    NEW = "new"
+    REPEATED = "repeated"
+    OVER = "over"
+
+
 class Investigations(Protocol):
-    """What commands, triggers and buttons may do. Everything goes through the log; nothing is done in place."""
+    """What commands, triggers and buttons may do. Everything goes through the log; nothing is done in place. The ``key`` of
+    a wish, as in ``Request``, makes it one wish however often and to whichever replica it is told."""
 
     async def start(self, request: Request) -> Opening: ...
 
@@ -210,12 +224,17 @@ class Investigations(Protocol):
         """Notes what ended, where an open investigation knows of it; how many were noted. Nothing is opened or closed."""
         ...
 
-    async def cancel(self, ref: Ref, *, who: str) -> bool:
-        """False when it is over already."""
+    async def cancel(self, ref: Ref, *, who: str, key: str | None = None) -> Noted:
+        """``OVER`` when it is closed already."""
         ...
 
-    async def rerun(self, ref: Ref, *, who: str) -> bool:
-        """False when it is still running."""
+    async def rerun(self, ref: Ref, *, who: str, key: str | None = None) -> Noted:
+        """``OVER`` when it is still running, or closed."""
+        ...
+
+    async def bind(self, key: str, ref: Ref | None = None) -> Ref | None:
+        """What the wish with this key is about: the investigation that was bound to it first, by whichever replica heard it,
+        and ``ref`` where none was. It is forgotten after 15 minutes."""
         ...
 
     async def look(self, ref: Ref) -> Investigation | None: ...

@@ -164,7 +164,8 @@ def probe(
 @dataclass(frozen=True, kw_only=True)
 class CommandCall:
     """One use of a slash command: who, where, and what was typed after it. Text from outside; it is only ever data.
-    ``workspace`` is the URL that links into Slack begin with, ``playbooks`` are those that can be named; empty when not known."""
+    ``workspace`` is the URL that links into Slack begin with, ``playbooks`` are those that can be named; empty when not known.
+    ``key`` is the same whenever this very use is told again."""
 
     user: str
     channel: str
@@ -172,6 +173,7 @@ class CommandCall:
     at: datetime
     workspace: str = ""
     playbooks: tuple[str, ...] = ()
+    key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

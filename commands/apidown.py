@@ -19,7 +19,7 @@ from bot.model.events import Delivered, Thread, Trigger
 from bot.model.investigation import Investigation, State
 from bot.model.target import Cluster
 from bot.net.guard import forbidden_host
-from bot.ports import Investigations, Request
+from bot.ports import Investigations, Noted, Request
 from bot.recognise import cluster_meant
 from bot.registry import Answer, CommandCall, command
 from bot.when import moment
@@ -67,6 +67,7 @@ def _start(call: CommandCall, asked: Asked) -> Answer:
         playbook=asked.playbook,
         since=asked.since,
         thread=Thread(channel=call.channel),
+        key=call.key,
     )
     said = f"Investigating {asked.cluster.asked_as}. Its thread is shown in a moment, or you are told where it is."
     if asked.since is not None:
@@ -79,6 +80,9 @@ async def _open(investigations: Investigations, request: Request, call: CommandC
     state = await investigations.look(opening.ref) if opening.joined else None
     if state is None:
         return None
+    if opening.repeated:
+        over = ", which is over" if state.state is State.CLOSED else ""
+        return f"This was heard already: it is the investigation {state.ref.id}{over}.\n{_place(state, call)}"
     again = _round_for(state, call)
     wishes = [f"since {request.since:%Y-%m-%d %H:%M} UTC"] if request.since else []
     wishes += [f"by playbook {request.playbook}"] if request.playbook else []
@@ -153,16 +157,24 @@ async def _told_of(investigations: Investigations, call: CommandCall, config: Co
 
 
 async def _cancel(investigations: Investigations, call: CommandCall, cluster: Cluster | None, config: Config) -> str:
+    """Of a call that is told again only what it was about the first time is meant: another one may be running by now."""
+    before = await investigations.bind(call.key) if call.key else None
+    if before is not None:
+        over = await investigations.cancel(before, who=call.user, key=call.key) is Noted.OVER
+        return f"This was heard already: the investigation {before.id} is {'over' if over else 'cancelled'}."
     running = [state for state in await _told_of(investigations, call, config) if state.state is State.RUNNING]
-    meant = [state for state in running if _is_meant(state, call, cluster)]
+    asked_for = [state for state in running if _is_meant(state, call, cluster)]
+    # One that is being cancelled may have a successor already.
+    meant = [state for state in asked_for if not state.cancel_requested_by] or asked_for[:1]
     if len(meant) > 1:
         return "Several are running: " + ", ".join(f"/apidown cancel {state.ref.cluster}" for state in meant) + "?"
     if not meant:
         others = f" Running elsewhere: {', '.join(state.ref.cluster for state in running)}." if running else ""
         return f"Nothing is running {'for ' + cluster.asked_as if cluster else 'in this channel'}.{others}"
-    if not await investigations.cancel(meant[0].ref, who=call.user):
-        return f"The investigation {meant[0].ref.id} is over already."
-    return f"Cancelling the investigation {meant[0].ref.id} of {meant[0].opened.cluster.asked_as}."
+    ref = (await investigations.bind(call.key, meant[0].ref) if call.key else None) or meant[0].ref
+    if await investigations.cancel(ref, who=call.user, key=call.key) is Noted.OVER:
+        return f"The investigation {ref.id} is over already."
+    return f"Cancelling the investigation {ref.id} of {meant[0].opened.cluster.asked_as}."
 
 
 def _is_meant(state: Investigation, call: CommandCall, cluster: Cluster | None) -> bool:

@@ -136,8 +136,10 @@ async def test_every_key_of_the_store_is_documented(tmp_path: Path) -> None:
             trigger = event(EventType.TRIGGER_JOINED)
             await store.open(event(EventType.OPENED), trigger, ref=ref, once=True)
             assert await store.acquire(ref, "test")
+            await store.bind("wish", ref)
             async with Redis.from_url(url, decode_responses=True) as look:
-                found = {key.replace(digest(trigger.id, length=32), "TRIGGER") for key in await look.keys("*")}
+                digests = {digest(trigger.id, length=32): "TRIGGER", digest("wish", length=32): "WISH"}
+                found = {re.sub("[0-9a-f]{32}", lambda found: digests[found[0]], key) for key in await look.keys("*")}
         finally:
             await store.close()
     assert found == set(key_texts())

@@ -234,10 +234,11 @@ def key_texts() -> dict[str, str]:
     for node in module.body:
         text = (ast.get_docstring(node) or "") if isinstance(node, ast.FunctionDef) else ""
         if isinstance(node, ast.FunctionDef) and re.match(r"(String|Set|Hash|Stream|Sorted set)\b.*: ", text):
-            given = "CLUSTER" if node.args.args[0].arg == "cluster" else Ref(cluster="CLUSTER", id="ID")
+            named = {"cluster": "CLUSTER", "ref": Ref(cluster="CLUSTER", id="ID")}
+            names = [arg.arg for arg in node.args.args]
             # A key with a digest in it is shown with what the digest is of.
-            more = [arg.arg for arg in node.args.args[1:]]
-            key = getattr(redis_keys, node.name)(given, *more)
+            more = [name for name in names if name not in named]
+            key = getattr(redis_keys, node.name)(*(named.get(name, name) for name in names))
             for name in more:
                 key = key.replace(digest(name, length=32), name.upper())
             found[key] = text

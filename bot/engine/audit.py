@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bot.logs import audit
 from bot.model.investigation import Investigation, Ref
-from bot.ports import Investigations, Opening, Request, Resolution
+from bot.ports import Investigations, Noted, Opening, Request, Resolution
 
 
 class Audited:
@@ -31,17 +31,20 @@ class Audited:
             )
         return opening
 
-    async def cancel(self, ref: Ref, *, who: str) -> bool:
-        done = await self._inner.cancel(ref, who=who)
-        if done:
+    async def cancel(self, ref: Ref, *, who: str, key: str | None = None) -> Noted:
+        noted = await self._inner.cancel(ref, who=who, key=key)
+        if noted is Noted.NEW:
             audit("cancelled", who=who, cluster=ref.cluster, investigation=ref.id)
-        return done
+        return noted
 
-    async def rerun(self, ref: Ref, *, who: str) -> bool:
-        done = await self._inner.rerun(ref, who=who)
-        if done:
+    async def rerun(self, ref: Ref, *, who: str, key: str | None = None) -> Noted:
+        noted = await self._inner.rerun(ref, who=who, key=key)
+        if noted is Noted.NEW:
             audit("re-ran", who=who, cluster=ref.cluster, investigation=ref.id)
-        return done
+        return noted
+
+    async def bind(self, key: str, ref: Ref | None = None) -> Ref | None:
+        return await self._inner.bind(key, ref)
 
     async def resolve(self, resolutions: Sequence[Resolution]) -> int:
         return await self._inner.resolve(resolutions)

@@ -15,7 +15,7 @@ from bot.model.events import Event, EventType, Opened
 from bot.model.investigation import Investigation, Ref, State
 from bot.model.replay import replay
 from bot.playbook import Library
-from bot.ports import Opening, Request, Resolution, Store
+from bot.ports import Noted, Opening, Request, Resolution, Store
 from bot.redact import Redactor
 
 
@@ -84,25 +84,30 @@ class Intake:
             self._wake(ref)
         return noted
 
-    async def cancel(self, ref: Ref, *, who: str) -> bool:
-        state = await self.look(ref)
-        if state is None or state.state is State.CLOSED:
-            return False
-        await self._store.append(
-            ref, [self._event(EventType.CANCEL_REQUESTED, state.round, data=Asked(who=who), round=state.round, by=who)]
-        )
-        self._wake(ref)
-        return True
+    async def cancel(self, ref: Ref, *, who: str, key: str | None = None) -> Noted:
+        return await self._ask(EventType.CANCEL_REQUESTED, ref, who, key, {State.RUNNING, State.CONCLUDED})
 
-    async def rerun(self, ref: Ref, *, who: str) -> bool:
-        state = await self.look(ref)
-        if state is None or state.state is not State.CONCLUDED:
-            return False
-        await self._store.append(
-            ref, [self._event(EventType.RERUN_REQUESTED, state.round, data=Asked(who=who), round=state.round, by=who)]
-        )
+    async def rerun(self, ref: Ref, *, who: str, key: str | None = None) -> Noted:
+        return await self._ask(EventType.RERUN_REQUESTED, ref, who, key, {State.CONCLUDED})
+
+    async def _ask(self, type: EventType, ref: Ref, who: str, key: str | None, states: set[State]) -> Noted:
+        """Without a key, wishes of one round are one."""
+        log = [entry.event for entry in await self._store.read(ref)]
+        state = replay(ref, log)
+        if state is None:
+            return Noted.OVER
+        event = self._event(type, key or state.round, data=Asked(who=who), round=state.round, by=who)
+        repeated = any(known.id == event.id for known in log)
+        if state.state not in states and not (repeated and key):
+            return Noted.OVER
+        if repeated:
+            return Noted.REPEATED
+        await self._store.append(ref, [event])
         self._wake(ref)
-        return True
+        return Noted.NEW
+
+    async def bind(self, key: str, ref: Ref | None = None) -> Ref | None:
+        return await self._store.bind(key, ref)
 
     async def look(self, ref: Ref) -> Investigation | None:
         return replay(ref, [entry.event for entry in await self._store.read(ref)])

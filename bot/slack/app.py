@@ -22,6 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.clock import Clock
 from bot.config import Config
 from bot.errors import ConfigError
+from bot.ids import digest
 from bot.logs import audit
 from bot.model.investigation import Investigation
 from bot.ports import Investigations
@@ -198,6 +199,7 @@ class SlackApp:
             at=self._clock.now(),
             workspace=self._workspace,
             playbooks=self._playbooks,
+            key=_key(body.get("trigger_id")),
         )
         try:
             answer = command.answer(call, self._config())
@@ -246,7 +248,8 @@ class SlackApp:
         user = str(body["user"]["id"])
 
         async def job() -> None:
-            answer = await self._buttons.press(str(action["action_id"]), str(action.get("value") or ""), user)
+            value, key = str(action.get("value") or ""), _key(body.get("trigger_id") or action.get("action_ts"))
+            answer = await self._buttons.press(str(action["action_id"]), value, user, key=key)
             if answer is not None:
                 await self._tell_markup(url, thread_ts, answer)
 
@@ -277,6 +280,11 @@ class SlackApp:
         said, space, last = text.rpartition(" ")
         ours = bool(self._workspace) and last.startswith(f"{self._workspace}archives/") and _PERMALINK.fullmatch(last)
         return Markup(f"{escape(said + space)}<{last}|the thread>") if ours else escape(text)
+
+
+def _key(told: object) -> str | None:
+    """The name of what a person did once, however often Slack tells of it: a digest, because the id itself opens dialogs."""
+    return digest(str(told), length=16) if told else None
 
 
 async def _say(ack: AsyncAck, text: Markup) -> None:

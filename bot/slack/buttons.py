@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.model.investigation import Investigation, Ref, State
-from bot.ports import Investigations
+from bot.ports import Investigations, Noted
 from bot.render.slack_text import Markup, fmt
 from bot.render.thread_root import CANCEL, RERUN
 from bot.slack.rights import NotAllowed, OnBehalf, Rights
@@ -18,36 +18,38 @@ class Buttons:
         self._investigations = investigations
         self._rights = rights
 
-    async def press(self, action_id: str, value: str, user: str) -> Markup | None:
-        """``value`` is ``cluster|id``. Raises Unavailable when the store is away."""
+    async def press(self, action_id: str, value: str, user: str, *, key: str | None = None) -> Markup | None:
+        """``value`` is ``cluster|id``; ``key`` names the click, which may be told twice. Raises Unavailable when the store is
+        away."""
         cluster, _, name = value.rpartition("|")
         state = await self._investigations.look(Ref(cluster=cluster, id=name)) if cluster and name else None
         if state is None:
             return Markup("This investigation is not known any more. Nothing was done; type /apidown to begin a new one.")
         investigations = OnBehalf(self._investigations, self._rights, user)
         try:
-            return await (_cancel if action_id == CANCEL else _rerun)(investigations, state, user)
+            return await (_cancel if action_id == CANCEL else _rerun)(investigations, state, user, key)
         except NotAllowed as error:
             return error.said
 
 
-async def _cancel(investigations: Investigations, state: Investigation, user: str) -> Markup | None:
+async def _cancel(investigations: Investigations, state: Investigation, user: str, key: str | None) -> Markup | None:
     if state.state is State.RUNNING and state.cancel_requested_by:
         return fmt("{} asked for that already.", _person(state.cancel_requested_by, user))
-    if state.state is not State.RUNNING or not await investigations.cancel(state.ref, who=user):
+    if state.state is State.CONCLUDED or await investigations.cancel(state.ref, who=user, key=key) is Noted.OVER:
         return fmt("The investigation {} is over already: there is nothing to cancel.", state.ref.id)
     return None
 
 
-async def _rerun(investigations: Investigations, state: Investigation, user: str) -> Markup | None:
-    if state.state is State.RUNNING:
-        return fmt("The investigation {} is running: wait for its verdict, or cancel it first.", state.ref.id)
+async def _rerun(investigations: Investigations, state: Investigation, user: str, key: str | None) -> Markup | None:
     if state.rerun_requested_by:
         return fmt("{} asked for that already.", _person(state.rerun_requested_by, user))
-    if not await investigations.rerun(state.ref, who=user):
+    if await investigations.rerun(state.ref, who=user, key=key) is not Noted.OVER:
+        return None
+    now = await investigations.look(state.ref) or state
+    if now.state is State.CLOSED:
         typed = state.opened.cluster.asked_as
         return fmt("The investigation {} is closed. Type /apidown {} to begin a new one.", state.ref.id, typed)
-    return None
+    return fmt("The investigation {} is running: wait for its verdict, or cancel it first.", state.ref.id)
 
 
 def _person(who: str, user: str) -> Markup:

@@ -14,7 +14,7 @@ from bot.config import Config
 from bot.errors import Refused
 from bot.logs import audit
 from bot.model.investigation import Investigation, Ref
-from bot.ports import Investigations, Opening, Request, Resolution
+from bot.ports import Investigations, Noted, Opening, Request, Resolution
 from bot.render.slack_text import Markup, fmt
 from bot.slack.client import SlackClient
 
@@ -101,13 +101,16 @@ class OnBehalf:
             raise NotAllowed(self._rights.refuse(self._user, "start investigations", cluster=request.cluster.name))
         return await self._inner.start(request)
 
-    async def cancel(self, ref: Ref, *, who: str) -> bool:
+    async def cancel(self, ref: Ref, *, who: str, key: str | None = None) -> Noted:
         await self._own_or_allowed(ref, "cancel investigations that others started")
-        return await self._inner.cancel(ref, who=who)
+        return await self._inner.cancel(ref, who=who, key=key)
 
-    async def rerun(self, ref: Ref, *, who: str) -> bool:
+    async def rerun(self, ref: Ref, *, who: str, key: str | None = None) -> Noted:
         await self._own_or_allowed(ref, "re-run investigations that others started")
-        return await self._inner.rerun(ref, who=who)
+        return await self._inner.rerun(ref, who=who, key=key)
+
+    async def bind(self, key: str, ref: Ref | None = None) -> Ref | None:
+        return await self._inner.bind(key, ref)
 
     async def resolve(self, resolutions: Sequence[Resolution]) -> int:
         return await self._inner.resolve(resolutions)

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.adapters.redis import keys
-from bot.adapters.redis.store import HEARD_S, KEEP_S, RedisStore, connect
+from bot.adapters.redis.store import HEARD_S, KEEP_S, SEEN_S, RedisStore, connect
 from bot.errors import ConfigError, Conflict, LeaseLost, Unavailable, UsageError
 from bot.model.events import MAX_BYTES, VERSION, Event, EventType
 from bot.model.investigation import Ref
@@ -132,6 +132,29 @@ async def test_a_trigger_that_could_not_open_is_not_taken_for_heard(store: Redis
     with pytest.raises(Conflict, match="exists already"):
         await store.open(event(EventType.OPENED), joined("alert"), ref=REF, once=True)
     assert not (await store.open(event(EventType.OPENED), joined("alert"), ref=OTHER, once=True)).repeated
+
+
+async def test_what_a_wish_is_about_is_decided_once_and_forgotten_later(store: RedisStore, other: RedisStore, raw: Redis) -> None:
+    assert await store.bind("wish") is None
+    assert await store.bind("wish", REF) == REF
+    assert await other.bind("wish", Ref(cluster="a/b", id="20261120-zzzz")) == REF
+    assert await other.bind("wish") == REF
+    assert await other.bind("another", Ref(cluster="a/b", id="20261120-zzzz")) == Ref(cluster="a/b", id="20261120-zzzz")
+    assert 0 < await raw.ttl(keys.seen("wish")) <= SEEN_S
+
+
+async def test_a_wish_to_cancel_frees_the_cluster_at_once_and_for_good(store: RedisStore, other: RedisStore) -> None:
+    lease = await owned(store)
+    await other.append(REF, [event(EventType.CANCEL_REQUESTED)])
+    assert await store.open_ref("prod") is None
+    await store.renew(lease)
+    following = await other.open(event(EventType.OPENED), joined("bob"), ref=OTHER)
+    assert (following.ref, following.joined) == (OTHER, False)
+    assert sorted(await store.active(), key=str) == sorted([REF, OTHER], key=str)
+    await store.append(REF, [event(EventType.CLOSED)], lease=lease)
+    await store.settle(lease)
+    assert await store.open_ref("prod") == OTHER
+    assert await store.active() == [OTHER]
 
 
 async def test_an_id_is_used_once(store: RedisStore) -> None:

@@ -12,7 +12,7 @@ from bot.errors import UsageError
 from bot.model.diagnosis import Diagnosis, Verdict
 from bot.model.events import Delivered, Opened, Thread, Trigger
 from bot.model.investigation import Investigation, Ref, State
-from bot.ports import Opening
+from bot.ports import Noted, Opening
 from bot.registry import Command, CommandCall, scan
 from bot.when import moment
 from commands.apidown import VERBS, apidown
@@ -26,9 +26,9 @@ CONFIG = Config(
 )
 
 
-def ask(text, *, channel="C0PROD", config=CONFIG):
+def ask(text, *, channel="C0PROD", config=CONFIG, key=None):
     known = {"workspace": "https://a.slack.example/", "playbooks": ("connection-refused",)}
-    return apidown.answer(CommandCall(user="U0ANN", channel=channel, text=text, at=NOW, **known), config)
+    return apidown.answer(CommandCall(user="U0ANN", channel=channel, text=text, at=NOW, key=key, **known), config)
 
 
 def investigation(cluster, id, *, state=State.RUNNING, channel="C0PROD", ago=40):
@@ -47,6 +47,7 @@ class Engine:
         self.running = list(running)
         self.requests = []
         self.cancelled = []
+        self.bound = {}
 
     async def start(self, request):
         self.requests.append(request)
@@ -54,12 +55,12 @@ class Engine:
         ref = found[0] if found else Ref(cluster=request.cluster.name, id="20261120-new1")
         return Opening(ref=ref, joined=bool(found))
 
-    async def cancel(self, ref, *, who):
+    async def cancel(self, ref, *, who, key=None):
         self.cancelled.append((ref.id, who))
-        return True
+        return Noted.NEW
 
-    async def rerun(self, ref, *, who):
-        return True
+    async def bind(self, key, ref=None):
+        return self.bound.setdefault(key, ref) if ref else self.bound.get(key)
 
     async def look(self, ref):
         return next((state for state in self.running if state.ref == ref), None)
@@ -257,6 +258,33 @@ async def test_cancel_takes_the_one_that_runs_in_this_channel():
     assert not answer.restricted  # who may is decided by whose investigation it is
     assert "20261120-bbbb" in await answer.then(engine)
     assert engine.cancelled == [("20261120-bbbb", "U0ANN")]
+
+
+async def test_a_cancel_that_is_told_again_is_about_what_it_was_about_first():
+    engine = Engine(investigation("prod", "20261120-bbbb"))
+    await ask("cancel", key="typed-once").then(engine)
+    engine.running = [investigation("prod", "20261120-cccc")]
+    told = await ask("cancel", key="typed-once").then(engine)
+    assert told == "This was heard already: the investigation 20261120-bbbb is cancelled."
+    assert {name for name, _ in engine.cancelled} == {"20261120-bbbb"}
+
+
+async def test_cancel_takes_the_one_that_nobody_cancels_yet():
+    one = investigation("prod", "20261120-bbbb").model_copy(update={"cancel_requested_by": "U0BOB"})
+    engine = Engine(one, investigation("prod", "20261120-cccc"))
+    assert "Cancelling" in await ask("cancel").then(engine)
+    assert engine.cancelled == [("20261120-cccc", "U0ANN")]
+
+
+async def test_a_start_that_is_told_again_is_answered_with_where_it_went():
+    class Repeats(Engine):
+        async def start(self, request):
+            assert request.key == "typed-once"
+            return Opening(ref=self.running[0].ref, joined=True, repeated=True)
+
+    engine = Repeats(investigation("prod", "20261120-bbbb", state=State.CLOSED))
+    told = await ask("prod", key="typed-once").then(engine)
+    assert told.startswith("This was heard already: it is the investigation 20261120-bbbb, which is over.\n")
 
 
 async def test_cancel_of_a_named_cluster_works_from_any_channel():

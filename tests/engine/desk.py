@@ -270,6 +270,9 @@ class DyingStore:
     async def open_ref(self, cluster: str) -> Ref | None:
         return await self._alive().open_ref(cluster)
 
+    async def bind(self, key: str, ref: Ref | None = None) -> Ref | None:
+        return await self._alive().bind(key, ref)
+
     async def close(self) -> None:
         return
 

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from bot.engine.audit import Audited
 from bot.model.investigation import Investigation, State
+from bot.ports import Noted
 from tests.engine.desk import Desk, request
 
 
@@ -28,7 +29,7 @@ async def test_starting_joining_cancelling_and_re_running_are_told_once(desk: De
             await desk.reached(opening.ref, lambda state: state.round == 3 and concluded(state))
             assert await intake.cancel(opening.ref, who="dan")
             await desk.reached(opening.ref, lambda state: state.closed is not None)
-            assert not await intake.cancel(opening.ref, who="eve")
+            assert await intake.cancel(opening.ref, who="eve") is Noted.OVER
     told = [line for line in logged if line["event"] == "audit"]
     assert [(line["action"], line["who"]) for line in told] == [
         ("started", request().trigger.who),

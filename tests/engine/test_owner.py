@@ -20,7 +20,7 @@ from bot.model.finding import Status
 from bot.model.investigation import Investigation, Ref, State
 from bot.model.playbook import Selects, Step
 from bot.playbook import Library
-from bot.ports import Lease, Opening, OwnLog
+from bot.ports import Lease, Noted, Opening, OwnLog
 from tests.engine.desk import (
     CLUSTER,
     HEALTHY,
@@ -81,7 +81,7 @@ async def test_a_cancel_request_ends_a_running_round_at_once(desk: Desk) -> None
         assert await replica.intake.cancel(opening.ref, who="ann")
         state = await desk.reached(opening.ref, closed)
         await settled(desk)
-        assert not await replica.intake.cancel(opening.ref, who="bob")
+        assert await replica.intake.cancel(opening.ref, who="bob") is Noted.OVER
     assert state.closed is not None
     assert (state.closed.reason, state.closed.by) == ("cancelled", "ann")
     assert state.diagnosis is None
@@ -97,6 +97,38 @@ async def test_a_cancel_request_after_the_conclusion_closes(desk: Desk) -> None:
     assert state.closed is not None
     assert state.closed.reason == "cancelled"
     assert state.diagnosis is not None
+
+
+async def test_whoever_asks_while_one_is_being_cancelled_gets_a_new_one(desk: Desk) -> None:
+    async with desk.replica() as idle:
+        await idle.stop()
+        cancelled = await idle.intake.start(request())
+        await idle.intake.cancel(cancelled.ref, who="ann")
+        anew = await idle.intake.start(request(who="bob"))
+    assert (anew.joined, anew.ref != cancelled.ref) == (False, True)
+    async with desk.replica("replica-2"):
+        ended = await desk.reached(cancelled.ref, closed)
+        await desk.reached(anew.ref, concluded)
+        assert await desk.store.open_ref(CLUSTER.name) == anew.ref
+    assert ended.joined == ()
+
+
+async def test_a_wish_with_a_key_is_one_however_often_it_is_told(desk: Desk) -> None:
+    async with desk.replica() as replica:
+        wish = request().model_copy(update={"key": "typed-once"})
+        opening = await replica.intake.start(wish)
+        await desk.reached(opening.ref, concluded)
+        assert await replica.intake.rerun(opening.ref, who="ann", key="click-1") is Noted.NEW
+        await desk.reached(opening.ref, lambda state: state.round == 2 and concluded(state))
+        assert await replica.intake.rerun(opening.ref, who="ann", key="click-1") is Noted.REPEATED
+        assert await replica.intake.cancel(opening.ref, who="ann", key="click-2") is Noted.NEW
+        await desk.reached(opening.ref, closed)
+        await settled(desk)
+        assert await replica.intake.cancel(opening.ref, who="ann", key="click-2") is Noted.REPEATED
+        again = await replica.intake.start(wish)
+        assert (again.repeated, again.ref) == (True, opening.ref)
+    assert desk.vantage.runs["tcp-connect"] == 2
+    assert await desk.store.open_ref(CLUSTER.name) is None
 
 
 async def test_a_re_run_is_a_second_round_in_the_same_log(desk: Desk) -> None:
@@ -123,7 +155,7 @@ async def test_nothing_is_re_run_before_there_is_a_result(desk: Desk) -> None:
     async with desk.replica() as replica:
         opening = await replica.intake.start(request())
         await desk.reached(opening.ref, first_step_done)
-        assert not await replica.intake.rerun(opening.ref, who="ann")
+        assert await replica.intake.rerun(opening.ref, who="ann") is Noted.OVER
 
 
 async def test_a_trigger_during_the_run_only_joins(desk: Desk) -> None:

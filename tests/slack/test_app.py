@@ -14,7 +14,7 @@ from bot.config import ClusterDefinition, Config
 from bot.errors import ConfigError, Unavailable
 from bot.model.events import Delivered, Opened, Thread, Trigger
 from bot.model.investigation import Investigation, Ref, State
-from bot.ports import Opening
+from bot.ports import Noted, Opening
 from bot.redact import Redactor
 from bot.registry import Answer, Command, command, scan
 from bot.render.thread import messages
@@ -48,13 +48,20 @@ class Engine:
         self.states.setdefault(ref, Investigation(ref=ref, opened=opened, opened_at=now, last_event_at=now, round=1))
         return Opening(ref=ref, joined=joined)
 
-    async def cancel(self, ref, *, who):
+    async def cancel(self, ref, *, who, key=None):
+        if self.states[ref].state is State.CLOSED:
+            return Noted.OVER
         self.asked.append(("cancel", ref.id, who))
-        return True
+        return Noted.NEW
 
-    async def rerun(self, ref, *, who):
+    async def rerun(self, ref, *, who, key=None):
+        if self.states[ref].state is not State.CONCLUDED:
+            return Noted.OVER
         self.asked.append(("rerun", ref.id, who))
-        return True
+        return Noted.NEW
+
+    async def bind(self, key, ref=None):
+        return ref
 
     async def look(self, ref):
         return self.states.get(ref)

@@ -57,6 +57,11 @@ def heard(cluster: str, trigger: str) -> str:
     return _cluster(cluster) + "heard:" + digest(trigger, length=32)
 
 
+def seen(wish: str) -> str:
+    """String that runs out: the cluster and id of the investigation that a wish, known by the digest of its key, is about."""
+    return f"{_PREFIX}seen:{digest(wish, length=32)}"
+
+
 def lease(ref: Ref) -> str:
     """String that runs out: the owner who is alive."""
     return _investigation(ref) + "lease"

@@ -137,7 +137,9 @@ for i = 5, #ARGV, 3 do
   if record(log, ids, ARGV[i], ARGV[i + 2]) == 1 then
     added = added + 1
     asked(epoch, ARGV[i + 1])
-    if ARGV[i + 1] == 'closed' then
+    if ARGV[i + 1] == 'cancel-requested' then
+      if redis.call('GET', open) == id then redis.call('DEL', open) end
+    elseif ARGV[i + 1] == 'closed' then
       redis.call('HSET', epoch, 'closed', 1)
       if redis.call('GET', open) == id then redis.call('DEL', open) end
     elseif ARGV[i + 1] == 'reopened' then
@@ -155,9 +157,9 @@ return added
 """
 )
 """KEYS open active log ids epoch; ARGV id owner number version, then id, type and JSON of each event. An empty owner is
-intake. Returns how many were new, LOST, UNKNOWN, TAKEN or UNHEARD. Closing frees the cluster at once: whoever asks while the
-end of a closed investigation is still being delivered gets a new one, not one that nobody works on. For the same reason
-``closed`` says how many intake events its owner had seen, and is refused when there are more."""
+intake. Returns how many were new, LOST, UNKNOWN, TAKEN or UNHEARD. Closing frees the cluster at once, and so does the wish to
+cancel: whoever asks while an investigation is being ended, or its end delivered, gets a new one, not one that nobody works
+on. For the same reason ``closed`` says how many intake events its owner had seen, and is refused when there are more."""
 
 ACQUIRE = """
 local active, log, lease, epoch = unpack(KEYS)
@@ -218,6 +220,12 @@ return 1
 """
 )
 """KEYS open active log ids lease epoch; ARGV id owner number seconds. Returns 1, LOST or NOT_CLOSED."""
+
+BIND = """
+if ARGV[1] ~= '' then redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2], 'NX') end
+return redis.call('GET', KEYS[1]) or ''
+"""
+"""KEYS seen; ARGV what it is about, or nothing, and seconds. Returns what it is about; nothing when that is not known."""
 
 REMEMBER = """
 return redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])

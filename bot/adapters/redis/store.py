@@ -37,6 +37,9 @@ KEEP_S = 30 * 24 * 3600
 HEARD_S = 2 * 24 * 3600
 """How long after it was last heard a trigger that is heard once is remembered: longer than alerts take to be repeated."""
 
+SEEN_S = 15 * 60
+"""How long it is remembered which investigation a command was about: longer than Slack takes to deliver one again."""
+
 _BLOCK_S = 5.0
 _PAGE = 200  # entries a read fetches at once, 3 MiB at most
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
@@ -223,6 +226,12 @@ class RedisStore:
         key = keys.open_id(cluster)
         current = await self._ask(self._link.run(key, ("GET", key)))
         return Ref(cluster=cluster, id=current) if current else None
+
+    async def bind(self, key: str, ref: Ref | None = None) -> Ref | None:
+        """See the port."""
+        about = await self._run(scripts.BIND, keys=[keys.seen(key)], args=[str(ref) if ref else "", SEEN_S])
+        cluster, _, name = about.rpartition("/")
+        return Ref(cluster=cluster, id=name) if cluster else None
 
     async def close(self) -> None:
         """Closes every connection; followers must be gone by then."""
