@@ -18,8 +18,8 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.model.base import Json
-from bot.slack.connection import Connector, Still, only_while
 from bot.slack.errors import EXPECTED, Kind, Result, failure, kind_of
+from bot.slack.last_look import Still, ask_before_sending, only_while
 
 # Above 4,000 characters an edit is refused and a post is split; entities and Slack's own markup need some room.
 LONGEST_TEXT = 3_500
@@ -43,7 +43,7 @@ class SlackClient:
     ) -> AsyncGenerator[SlackClient]:
         """A client with its own HTTP session, closed at the end. No call is made."""
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(5.0, timeout_s))
-        async with aiohttp.ClientSession(timeout=timeout, connector=Connector()) as session:
+        async with aiohttp.ClientSession(timeout=timeout, middlewares=[ask_before_sending]) as session:
             web = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[], logger=log)
             yield cls(web, session)
 

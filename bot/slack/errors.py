@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.slack.connection import Withheld
+from bot.slack.last_look import Withheld
 
 
 class Kind(StrEnum):
@@ -128,7 +128,7 @@ def failure(error: BaseException) -> Result:
     """The result of a call that raised. Only errors of the transport and of the SDK are understood; see ``EXPECTED``."""
     if isinstance(error, SlackApiError):
         return _api_failure(error)
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | Withheld):
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) or isinstance(error.__cause__, Withheld):
         return Result(kind=Kind.AWAY, error=_words(error))
     return Result(kind=Kind.AMBIGUOUS, error=_words(error))
 

@@ -21,8 +21,8 @@ from bot.model.investigation import State
 from bot.model.message import Message
 from bot.ports import Lease
 from bot.slack.client import SlackClient
-from bot.slack.connection import Still
 from bot.slack.errors import Kind, Result
+from bot.slack.last_look import Still
 from bot.slack.ledger import Ledger
 from bot.slack.outbox import ROOT, STATUS, Edit, Outbox
 from bot.slack.pace import Pace, Timing
