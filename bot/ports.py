@@ -6,7 +6,7 @@ Types in and out are the model's; errors are ``bot.errors``'s, chained from the 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -270,12 +270,14 @@ class Deliverer(Protocol):
 class ClusterAccess:
     """A cluster resolved for one round: its target as the files say now, and the credentials that go with it.
 
-    ``problems`` are sentences about what could not be read or is not used; they become part of the thread.
+    ``problems`` are sentences about what could not be read or is not used; they become part of the thread. ``secrets`` tells
+    the values of the credentials as far as they were read by now: nothing that the round writes may hold one.
     """
 
     cluster: Cluster
     credentials: Credentials | None = None
     problems: tuple[str, ...] = ()
+    secrets: Callable[[], frozenset[str]] = frozenset
 
 
 class Directory(Protocol):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -105,13 +105,22 @@ _NAMES_SECRET = re.compile(rf"(?i)(?:^|.*[-_.]){_NAMED}$|^{_NAMED}$")
 class Redactor:
     """Removes configured secrets by value and everything credential-shaped by pattern; safe to apply twice."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets if len(secret) >= _SHORTEST_SECRET for form in _forms(secret) if form not in MARK}
-        # Longest first, so that a secret which contains another one goes whole.
-        self._values = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
+    def __init__(self, secrets: Iterable[str] = (), *, known_later: Callable[[], Iterable[str]] = tuple) -> None:
+        """``known_later`` is asked each time: credentials are read, and rotate, while what they are for goes on."""
+        self._secrets = frozenset(secrets)
+        self._known_later = known_later
+        self._known = self._secrets
+        self._values = _any_of(self._secrets)
+
+    def also(self, known_later: Callable[[], Iterable[str]]) -> Redactor:
+        """One that removes these values, too."""
+        return Redactor(self._secrets, known_later=known_later)
 
     def text(self, text: str) -> str:
         """The text without secrets."""
+        known = self._secrets.union(self._known_later())
+        if known != self._known:
+            self._known, self._values = known, _any_of(known)
         if self._values is not None:
             text = self._values.sub(MARK, text)
         for pattern, replacement in _PATTERNS:
@@ -129,9 +138,20 @@ class Redactor:
         return value
 
     def _entry(self, key: str, value: Any) -> Any:
-        if isinstance(value, str) and _is_credential(value) and _NAMES_SECRET.match(key):
+        if isinstance(value, str) and _is_credential(value) and names_secret(key):
             return MARK
         return self.value(value)
+
+
+def _any_of(secrets: Iterable[str]) -> re.Pattern[str] | None:
+    forms = {form for secret in secrets if len(secret) >= _SHORTEST_SECRET for form in _forms(secret) if form not in MARK}
+    # Longest first, so that a secret which contains another one goes whole.
+    return re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
+
+
+def names_secret(name: str) -> bool:
+    """Whether this is what secrets are called: a key, a variable, a header."""
+    return _NAMES_SECRET.match(name) is not None
 
 
 def _is_credential(text: str) -> bool:

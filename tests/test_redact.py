@@ -218,3 +218,13 @@ def test_long_hostile_texts_take_no_long_time(unit: str) -> None:
     began = time.monotonic()
     Redactor(["hidden-one"]).text(text)
     assert time.monotonic() - began < 20
+
+
+def test_what_becomes_known_later_is_removed_from_then_on_beside_what_was_known() -> None:
+    known: set[str] = set()
+    redactor = Redactor(["first-value"]).also(lambda: known)
+    assert redactor.text("first-value opaque-later") == f"{MARK} opaque-later"
+    known.add("opaque-later")
+    assert redactor.text("first-value opaque-later") == f"{MARK} {MARK}"
+    known.clear()
+    assert redactor.text("first-value opaque-later") == f"{MARK} opaque-later"

@@ -174,6 +174,7 @@ class Owner:
         except TimeoutError:
             where = f"cluster {state.ref.cluster}"
             return endings.unreadable(ConfigError(f"its files cannot be read within {_ACCESS_S:.0f} s", where=where))
+        self._journal.never_say(access.secrets)
         current = Round(
             self._services.rounds,
             journal=self._journal,

@@ -6,7 +6,7 @@ so before every view, rather than at each place that has text from outside in it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -135,11 +135,16 @@ class Journal:
         self._lease = lease
         self._clock = clock
         self._redactor = redactor
+        self._round_redactor = redactor
         self.round = 0
 
     @property
     def ref(self) -> Ref:
         return self._lease.ref
+
+    def never_say(self, secrets: Callable[[], Iterable[str]]) -> None:
+        """From here on these values, too, are removed from what is written; those of the round before are not any more."""
+        self._round_redactor = self._redactor.also(secrets)
 
     async def write(self, type: EventType, *parts: object, data: Value | None = None) -> Event:
         """Appends one event of the current round. ``parts`` and the round make its id."""
@@ -151,7 +156,7 @@ class Journal:
             round=self.round,
             at=self._clock.now(),
             by=self._lease.owner,
-            redactor=self._redactor,
+            redactor=self._round_redactor,
             epoch=self._lease.epoch,
         )
         await self._store.append(self.ref, [event], lease=self._lease)

@@ -409,6 +409,29 @@ async def test_a_plugin_hands_out_a_token(tmp_path: Path) -> None:
     assert (await run(own)).token == "$(id)-b-own-yes"
 
 
+async def test_what_was_read_is_known_to_whoever_must_not_show_it(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("opaque-one\n")
+    own = credentials(User(token_file=token))
+    assert own.secrets() == frozenset()
+    await own.headers()
+    token.write_text("opaque-two")
+    await own.headers()
+    assert own.secrets() == {"opaque-one", "opaque-two"}
+    env = {"AWS_SECRET_ACCESS_KEY": "opaque-key", "AWS_PROFILE": "production"}
+    handed = credentials(User(plugin=plugin(tmp_path, printing('{"token": "opaque-three"}'), env=env)))
+    assert handed.secrets() == {"opaque-key"}
+    await handed.headers()
+    assert handed.secrets() == {"opaque-key", "opaque-three"}
+
+
+def test_the_secrets_of_a_cluster_are_its_token_and_its_proxys_password(tmp_path: Path) -> None:
+    cluster = {"proxy-url": "http://user:a%2Fpassword@proxy:3128"}
+    path = kubeconfig(tmp_path / "config", user={"token": "opaque-token"}, cluster=cluster)
+    access = from_kubeconfig(path, None, Settings())
+    assert access.secrets() == {"opaque-token", "a%2Fpassword", "a/password"}
+
+
 async def test_a_plugin_is_told_of_the_cluster_only_if_it_asks(tmp_path: Path) -> None:
     status = '{"token": os.environ["KUBERNETES_EXEC_INFO"].replace(" ", "")}'
     told = json.loads((await run(plugin(tmp_path, printing(status), provide_cluster_info=True))).token or "")

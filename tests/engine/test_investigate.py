@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,8 +17,10 @@ from bot.model.diagnosis import CorrelationResult, Verdict
 from bot.model.events import EventType
 from bot.model.finding import Finding, Status
 from bot.model.investigation import Investigation, Progress, State
+from bot.model.target import Cluster
 from bot.model.vantage import Vantage, VantageKind
 from bot.playbook import Library
+from bot.ports import ClusterAccess
 from tests.engine.desk import (
     HEALTHY,
     LIBRARY,
@@ -338,3 +341,29 @@ async def test_the_onset_is_at_the_latest_when_it_was_first_asked_about(desk: De
         state = await desk.reached(opening.ref, lambda state: state.round == 2 and concluded(state))
     assert state.onset is not None
     assert state.onset.first_bad == state.opened_at
+
+
+class WithCredentials(KnownCluster):
+    """A directory whose cluster has a token that is read during the round."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: set[str] = set()
+
+    async def access(self, cluster: Cluster) -> ClusterAccess:
+        return replace(await super().access(cluster), secrets=lambda: frozenset(self.read))
+
+
+async def test_what_a_probe_saw_of_the_clusters_own_token_reaches_no_log(desk: Desk) -> None:
+    directory = desk.directory = WithCredentials()
+
+    async def echoing(round: int, params: Json) -> AsyncIterator[Finding]:
+        directory.read.add("opaque-token")
+        yield found("tcp-connect", Status.PROBLEM, "connection-refused", raw_error="the proxy says: opaque-token")
+
+    desk.vantage.script["tcp-connect"] = echoing
+    async with desk.replica() as replica:
+        opening = await replica.intake.start(request())
+        state = await desk.reached(opening.ref, lambda state: state.state is State.CONCLUDED)
+    assert "the proxy says: [redacted]" in [finding.raw_error for finding in state.findings]
+    assert "opaque-token" not in "".join(event.model_dump_json() for event in await desk.events(opening.ref))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import unquote, urlsplit
 
 from bot.adapters.kubeconfig.credentials import FileCredentials
 from bot.adapters.kubeconfig.files import Entry, Pem, User, read_entry
@@ -109,7 +110,22 @@ def _access(definition: ClusterDefinition, entry: Entry, settings: Settings, clo
     cluster = definition.cluster(target, credentials.kind if usable else CredentialKind.NONE)
     if definition.kubeconfig or entry.context:
         cluster = cluster.model_copy(update={"kubeconfig_context": entry.context or definition.context})
-    return ClusterAccess(cluster=cluster, credentials=credentials if usable else None, problems=tuple(problems))
+    proxy = _password(target.proxy_url)
+    return ClusterAccess(
+        cluster=cluster,
+        credentials=credentials if usable else None,
+        problems=tuple(problems),
+        secrets=lambda: credentials.secrets() | proxy,
+    )
+
+
+def _password(url: str | None) -> frozenset[str]:
+    """The password in a URL, as it is and as it is written there."""
+    try:
+        written = urlsplit(url or "").password
+    except ValueError:
+        written = None
+    return frozenset({written, unquote(written)} if written else ())
 
 
 def _as_known(cluster: Cluster, problem: str) -> ClusterAccess:

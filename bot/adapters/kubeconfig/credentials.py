@@ -21,6 +21,7 @@ from bot.errors import Unavailable
 from bot.model.base import Json
 from bot.model.target import CredentialKind
 from bot.net.certificates import parse_certificate
+from bot.redact import names_secret
 
 _MAX_FILE = 256 * 1024
 
@@ -41,6 +42,12 @@ class FileCredentials:
         self._given: ExecCredential | None = None
         self._failure: Unavailable | None = None
         self._turn = asyncio.Lock()
+        self._read: set[str] = {secret for secret in (user.token, *_secrets_of_plugin(user)) if secret}
+
+    def secrets(self) -> frozenset[str]:
+        """Every secret value that was read or handed out so far, for what must not show one. Private keys are not among them:
+        they have a form of their own."""
+        return frozenset(self._read)
 
     def __repr__(self) -> str:
         return f"FileCredentials({self.kind.value})"
@@ -98,6 +105,8 @@ class FileCredentials:
                 raise Unavailable(f"the token file {self._user.token_file} is empty", next="look at the file where apidown runs")
         if token is not None and not is_token(token):
             raise Unavailable("the configured token has characters that no token has", next="look where the token comes from")
+        if token is not None:
+            self._read.add(token)
         return token
 
     async def _plugin(self) -> ExecCredential:
@@ -112,12 +121,18 @@ class FileCredentials:
                 except Unavailable as error:
                     self._failure = error
                     raise
+                if self._given.token:
+                    self._read.add(self._given.token)
             return self._given
 
     def _pair(self) -> tuple[Pem, Pem]:
         if self._given and self._given.certificate_pem and self._given.key_pem:
             return Pem(data=self._given.certificate_pem.encode()), Pem(data=self._given.key_pem.encode())
         return self._user.certificate, self._user.key
+
+
+def _secrets_of_plugin(user: User) -> list[str]:
+    return [value for name, value in user.plugin.env.items() if names_secret(name)] if user.plugin else []
 
 
 def _kind(user: User) -> CredentialKind:
