@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     log_format: Annotated[LogFormat, BeforeValidator(_lower)] = Field(
         default=LogFormat.JSON, description="How it is logged: `json` or `text`."
     )
-    health_host: str = Field(default="0.0.0.0", description="The address that health and webhooks are served on.")  # noqa: S104
+    health_host: str = Field(default="0.0.0.0", description="The address that health and webhooks are served on.")  # noqa: S104 - a pod's probes and Alertmanager come from elsewhere
     health_port: int = Field(default=8080, ge=0, le=65535, description="The port of health and webhooks; 0 takes a free one.")
     webhook_token: Annotated[SecretStr | None, AfterValidator(_long_enough)] = Field(
         default=None,

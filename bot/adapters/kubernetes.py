@@ -71,15 +71,15 @@ class _Waiting(_Slim):
 
 
 class _Running(_Slim):
-    startedAt: str | None = None  # noqa: N815
+    startedAt: str | None = None  # noqa: N815 - the API's name
 
 
 class _Terminated(_Slim):
-    exitCode: int | None = None  # noqa: N815
+    exitCode: int | None = None  # noqa: N815 - the API's name
     signal: int | None = None
     reason: Text = None
-    startedAt: str | None = None  # noqa: N815
-    finishedAt: str | None = None  # noqa: N815
+    startedAt: str | None = None  # noqa: N815 - the API's name
+    finishedAt: str | None = None  # noqa: N815 - the API's name
 
 
 class _State(_Slim):
@@ -91,9 +91,9 @@ class _State(_Slim):
 class _Container(_Slim):
     name: str
     ready: bool = False
-    restartCount: int = 0  # noqa: N815
+    restartCount: int = 0  # noqa: N815 - the API's name
     state: Annotated[_State, BeforeValidator(_or_none_left)] = _State()
-    lastState: Annotated[_State, BeforeValidator(_or_none_left)] = _State()  # noqa: N815
+    lastState: Annotated[_State, BeforeValidator(_or_none_left)] = _State()  # noqa: N815 - the API's name
 
 
 class _Condition(_Slim):
@@ -101,19 +101,19 @@ class _Condition(_Slim):
     status: str
     reason: Text = None
     message: Text = None
-    lastTransitionTime: str | None = None  # noqa: N815
+    lastTransitionTime: str | None = None  # noqa: N815 - the API's name
 
 
 class _PodSpec(_Slim):
-    nodeName: str | None = None  # noqa: N815
+    nodeName: str | None = None  # noqa: N815 - the API's name
 
 
 class _PodStatus(_Slim):
     phase: str | None = None
     reason: Text = None
-    startTime: str | None = None  # noqa: N815
+    startTime: str | None = None  # noqa: N815 - the API's name
     conditions: Annotated[tuple[_Condition, ...], BeforeValidator(_or_empty)] = ()
-    containerStatuses: Annotated[tuple[_Container, ...], BeforeValidator(_or_empty)] = ()  # noqa: N815
+    containerStatuses: Annotated[tuple[_Container, ...], BeforeValidator(_or_empty)] = ()  # noqa: N815 - the API's name
 
 
 class _Pod(_Slim):
