@@ -38,10 +38,10 @@ _FINGERPRINT = re.compile(r"[0-9A-Za-z]{1,64}")
 @webhook(max_bytes=256 * 1024)
 def alertmanager(body: bytes, config: Config, now: datetime) -> Heard:
     """What this body asks for. Raises UsageError for one that is not Alertmanager's."""
-    told = [(alert, rule) for alert in _alerts(body) if (rule := _rule(alert["labels"], config)) is not None]
+    told, problems = _told(_alerts(body), config)
     # The newest one made Alertmanager speak, so it opens the thread; the others join it.
     told.sort(key=lambda item: item[0]["startsAt"], reverse=True)
-    requests, resolutions, problems = [], [], []
+    requests, resolutions = [], []
     for alert, rule in told[:MAX_ALERTS]:
         try:
             if alert["status"] == "resolved":
@@ -55,8 +55,23 @@ def alertmanager(body: bytes, config: Config, now: datetime) -> Heard:
     return Heard(requests=tuple(requests), resolutions=tuple(resolutions), problems=tuple(dict.fromkeys(problems)))
 
 
-def _alerts(body: bytes) -> list[dict[str, Any]]:
-    """The alerts, with what is used of them checked: texts are texts, times are times."""
+def _told(alerts: list[Any], config: Config) -> tuple[list[tuple[dict[str, Any], AlertRule]], list[str]]:
+    """The alerts that are meant, and what is wrong with others: one that cannot be read must not keep the rest unheard, because
+    Alertmanager does not try a refused notification again. Raises UsageError when there is none that can be read."""
+    told, problems = [], []
+    for index, alert in enumerate(alerts):
+        try:
+            rule = _rule(_labels(alert, f"alerts[{index}]"), config)
+            if rule is not None:
+                told.append((_alert(alert, f"alerts[{index}]"), rule))
+        except UsageError as error:
+            problems.append(error.what)
+    if problems and len(problems) == len(alerts):
+        raise UsageError(problems[0])
+    return told, problems
+
+
+def _alerts(body: bytes) -> list[Any]:
     try:
         payload = from_json(body)
     except ValueError as error:
@@ -69,15 +84,21 @@ def _alerts(body: bytes) -> list[dict[str, Any]]:
     alerts = payload.get("alerts")
     if not isinstance(alerts, list):
         raise _refused("'alerts' is not a list")
-    return [_alert(alert, f"alerts[{index}]") for index, alert in enumerate(alerts)]
+    return alerts
 
 
-def _alert(alert: Any, place: str) -> dict[str, Any]:
+def _labels(alert: Any, place: str) -> dict[str, str]:
     if not isinstance(alert, dict):
         raise _refused(f"{place} is not an object")
     labels = alert.get("labels")
     if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
         raise _refused(f"{place}.labels does not hold texts")
+    return labels
+
+
+def _alert(alert: dict[str, Any], place: str) -> dict[str, Any]:
+    """What is used of an alert, checked: texts are texts, times are times."""
+    labels = alert["labels"]
     if alert.get("status") not in ("firing", "resolved"):
         raise _refused(f"{place}.status is neither firing nor resolved")
     fingerprint = alert.get("fingerprint")

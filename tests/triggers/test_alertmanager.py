@@ -220,7 +220,7 @@ def test_an_alert_from_a_clock_that_is_ahead_began_now_at_the_latest(one: Config
         (b'{"version": "1", "alerts": []}', "its version is not 4"),
         (b'{"version": "4"}', "'alerts' is not a list"),
         (b'{"version": "4", "alerts": [1]}', r"alerts\[0\] is not an object"),
-        (body(alert(), {**alert(), "labels": {"alertname": 7}}), r"alerts\[1\].labels does not hold texts"),
+        (body({**alert(), "labels": {"alertname": 7}}), r"alerts\[0\].labels does not hold texts"),
         (body({**alert(), "status": "pending"}), r"alerts\[0\].status is neither firing nor resolved"),
         (body({**alert(), "startsAt": "yesterday"}), r"alerts\[0\].startsAt is not a time such as"),
         (body(alert(starts="2025-11-20T14:03:22")), r"alerts\[0\].startsAt is not a time such as"),
@@ -249,6 +249,18 @@ def test_long_labels_and_many_alerts_are_bounded(one: Config) -> None:
     (request,) = read(one, alert(**{f"label{number}": "x" * 5_000 for number in range(100)})).requests
     assert request.trigger.alert is not None
     assert len(request.trigger.alert.model_dump_json()) < 8_000
+
+
+@pytest.mark.parametrize("wrong", [None, {"labels": {"a": 1}}, {"labels": {"alertname": "KubeAPIDown"}, "status": "firing"}])
+def test_an_alert_that_cannot_be_read_keeps_no_other_unheard(one: Config, wrong: Any) -> None:
+    heard = alertmanager.read(body(wrong, alert()), one, NOW)
+    assert len(heard.requests) == 1
+    assert "alerts[0]" in heard.problems[0]
+
+
+def test_what_is_wrong_with_an_alert_that_is_not_meant_is_of_no_interest(one: Config) -> None:
+    heard = alertmanager.read(body({"labels": {"alertname": "Watchdog"}, "startsAt": "0001-01-01T00:00:00Z"}, alert()), one, NOW)
+    assert (len(heard.requests), heard.problems) == (1, ())
 
 
 json_values = st.recursive(
