@@ -10,17 +10,25 @@ from bot.doctor.lines import Line
 from bot.doctor.machine import problem
 from bot.errors import ApidownError
 from bot.model.finding import Finding, Status
-from bot.model.target import Cluster
+from bot.model.target import Cluster, CredentialKind
 from bot.ports import ClusterAccess, Directory, ProbeRound
 
 Say = Callable[[Line], None]
 
 _LADDER = {"address": "dns-lookup", "TCP": "tcp-connect", "TLS": "tls-handshake", "credentials": "apiserver-auth"}
 _READS = ("cluster-endpoint", "apiserver-pods")
+_KINDS = {
+    CredentialKind.NONE: "none",
+    CredentialKind.TOKEN: "a token",
+    CredentialKind.CLIENT_CERTIFICATE: "a client certificate",
+    CredentialKind.EXEC: "what an exec plugin prints",
+}
+_VERIFIED = "put the cluster's certificate-authority into the kubeconfig in place of insecure-skip-tls-verify"
 
 
-async def look(core: Core, directory: Directory, cluster: Cluster, say: Say, *, within_s: float) -> None:
-    """Says one line a check. ``within_s`` bounds it all, and every answer comes as soon as its probe has ended."""
+async def look(core: Core, directory: Directory, cluster: Cluster, say: Say, *, asks: str, within_s: float) -> None:
+    """Says one line a check. ``asks`` is the command that looks closer. ``within_s`` bounds it all, and every answer comes
+    as soon as its probe has ended."""
     try:
         access = await directory.access(cluster)
     except ApidownError as error:
@@ -32,13 +40,13 @@ async def look(core: Core, directory: Directory, cluster: Cluster, say: Say, *, 
     try:
         accepted = False
         for check, probe in _LADDER.items():
-            line = judge.cluster_check(cluster.name, check, await _findings(opened, probe, now + within_s))
+            line = judge.cluster_check(cluster.name, check, await _findings(opened, probe, now + within_s), asks)
             accepted = check == "credentials" and line.status is Status.OK
             say(line)
         found: list[Finding] = []
         for probe in _READS if accepted else ():
             found += await _findings(opened, probe, now + within_s)
-        say(judge.reads(cluster.name, found))
+        say(judge.reads(cluster.name, found, asks))
         say(judge.writes(cluster.name, access.credentials.describe() if access.credentials else None))
     finally:
         await opened.aclose()
@@ -51,9 +59,16 @@ async def _findings(round: ProbeRound, probe: str, deadline: float) -> list[Find
 def _files(access: ClusterAccess) -> Line:
     cluster = access.cluster
     if access.problems:
-        said, remedy = " ".join(access.problems), "correct what is said here, where apidown runs"
+        said = " ".join(access.problems)
+        remedy = _VERIFIED if "insecure-skip-tls-verify" in said else "correct what is said here, where apidown runs"
         return Line(check="files", subject=cluster.name, status=Status.PROBLEM, sentence=said, remedy=remedy)
-    kind = (
-        f"credentials are a {cluster.credentials.value.replace('-', ' ')}" if access.credentials else "there are no credentials"
-    )
+    # The credentials' files are read here, too: a server that is down would hide for long that they are not there.
+    unreadable = access.credentials.describe().get("problem") if access.credentials else None
+    if unreadable:
+        said, remedy = (
+            f"They give {cluster.target.url}, but {unreadable}.",
+            "give the file where apidown runs, or correct its path",
+        )
+        return Line(check="files", subject=cluster.name, status=Status.PROBLEM, sentence=said, remedy=remedy)
+    kind = f"credentials are {_KINDS[cluster.credentials]}" if access.credentials else "there are no credentials"
     return Line(check="files", subject=cluster.name, status=Status.OK, sentence=f"They give {cluster.target.url}; {kind}.")

@@ -81,8 +81,9 @@ def _persistence(facts: Json) -> Line:
     return _line(check, Status.OK, "Snapshots are written: a crash loses what came after the last one.")
 
 
-def cluster_check(cluster: str, check: str, findings: Sequence[Finding]) -> Line:
-    """One line of a probe's findings, which are one for each address: the worst one speaks."""
+def cluster_check(cluster: str, check: str, findings: Sequence[Finding], asks: str) -> Line:
+    """One line of a probe's findings, which are one for each address: the worst one speaks. ``asks`` is the command that
+    looks closer."""
     status = worst([finding.status for finding in findings])
     speaks = next((one for one in findings if one.status is status), None)
     if speaks is None:
@@ -90,11 +91,11 @@ def cluster_check(cluster: str, check: str, findings: Sequence[Finding]) -> Line
     alike = sum(one.status is status for one in findings)
     more = f" The same at {alike - 1} more." if alike > 1 else ""
     # What is below explains it, and has a remedy of its own.
-    remedy = "" if status in (Status.OK, Status.NOT_APPLICABLE) else speaks.todo or f"apidown investigate {cluster}"
+    remedy = "" if status in (Status.OK, Status.NOT_APPLICABLE) else speaks.todo or asks
     return Line(check=check, subject=cluster, status=status, sentence=f"{speaks.sentence}{more}", remedy=remedy)
 
 
-def reads(cluster: str, findings: Iterable[Finding]) -> Line:
+def reads(cluster: str, findings: Iterable[Finding], asks: str) -> Line:
     """Whether the identity may read the few objects that are asked for."""
     check = "optional reads"
     findings = list(findings)
@@ -108,8 +109,7 @@ def reads(cluster: str, findings: Iterable[Finding]) -> Line:
         return Line(check=check, subject=cluster, status=Status.NOT_APPLICABLE, sentence=said)
     for one in findings:
         if "published" not in one.evidence and (one.status is Status.NOT_CHECKED or one.probe == _ENDPOINT):
-            remedy = f"apidown investigate {cluster}"
-            return Line(check=check, subject=cluster, status=Status.INCONCLUSIVE, sentence=one.sentence, remedy=remedy)
+            return Line(check=check, subject=cluster, status=Status.INCONCLUSIVE, sentence=one.sentence, remedy=asks)
     said = "Pods, endpoints and the published configuration can be read."
     return Line(check=check, subject=cluster, status=Status.OK, sentence=said)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeVar
@@ -12,11 +13,15 @@ from bot.adapters.valkey import find_server
 from bot.app import Core, build_core
 from bot.config import Config
 from bot.doctor.lines import Line
+from bot.document import DocumentErrors
 from bot.errors import ApidownError
 from bot.model.finding import Status
 from bot.settings import Settings
 
 T = TypeVar("T")
+
+_SHOWN = 10
+"""How many mistakes of one kind are told."""
 
 
 def python() -> Line:
@@ -34,13 +39,19 @@ def settings() -> tuple[Settings | None, Line]:
     return read, line or Line(check="settings", status=Status.OK, sentence="Every variable that is set is valid.")
 
 
-def configuration(path: Path | None) -> tuple[Config, Line]:
-    """The configuration file; the empty one where it is not set or not valid."""
+def configuration(path: Path | None, *, known: bool = True) -> tuple[Config, Line]:
+    """The configuration file; the empty one where it is not set or not valid. ``known`` is False when the settings, which
+    may name it, cannot be read."""
+    if path is None and not known:
+        return Config.empty(), not_looked_at("configuration", "the settings are right")
     if path is None:
         said = "APIDOWN_CONFIG is not set, so only bare URLs can be asked about, without credentials."
         remedy = "apidown init, which writes a first file from your kubeconfig; then set APIDOWN_CONFIG to it"
         return Config.empty(), Line(check="configuration", status=Status.NOT_CHECKED, sentence=said, remedy=remedy)
-    config, line = _tried("configuration", lambda: Config.load(path), "correct the file; docs/configuration.md has an example")
+    remedy = "correct the file; docs/configuration.md has an example"
+    if not path.exists():
+        remedy = f"correct APIDOWN_CONFIG, or write the file: apidown init --output {shlex.quote(str(path))}"
+    config, line = _tried("configuration", lambda: Config.load(path), remedy)
     if config is None or line:
         assert line is not None
         return Config.empty(), line
@@ -50,8 +61,9 @@ def configuration(path: Path | None) -> tuple[Config, Line]:
 
 def playbooks(config: Config, secrets: tuple[str, ...]) -> tuple[Core | None, Line]:
     """The installed playbooks and causes, with the user's own on top."""
+    folder = f" {shlex.quote(str(config.playbooks))}" if config.playbooks else ""
     core, line = _tried(
-        "playbooks", lambda: build_core(secrets=secrets, playbooks=config.playbooks), "apidown playbooks check FOLDER"
+        "playbooks", lambda: build_core(secrets=secrets, playbooks=config.playbooks), f"apidown playbooks check{folder}"
     )
     if core is None or line:
         assert line is not None
@@ -74,10 +86,27 @@ def _tried(check: str, read: Callable[[], T], remedy: str) -> tuple[T | None, Li
 
 
 def problem(check: str, error: ApidownError, *, subject: str = "", remedy: str = "") -> Line:
-    """An error as a line: its own next step is the remedy, where it has one."""
-    said = f"{error.where}: {error.what}" if error.where else error.what
-    told = "\n".join(part for part in (said, error.nearest) if part)
+    """An error as a line: its own next step is the remedy, where it has one. Of several mistakes each is told."""
+    if isinstance(error, DocumentErrors):
+        told = "\n".join(_mistakes(error))
+    else:
+        said = f"{error.where}: {error.what}" if error.where else error.what
+        told = "\n".join(part for part in (said, error.nearest) if part)
     return Line(check=check, subject=subject, status=Status.PROBLEM, sentence=told, remedy=error.next or remedy)
+
+
+def not_looked_at(check: str, until: str) -> Line:
+    """What cannot be looked at before another line is mended, which has the remedy."""
+    return Line(check=check, status=Status.NOT_CHECKED, sentence=f"Not looked at before {until}.")
+
+
+def _mistakes(error: DocumentErrors) -> Iterator[str]:
+    for one in error.problems[:_SHOWN]:
+        yield one.headline
+        if one.nearest:
+            yield one.nearest
+    if len(error.problems) > _SHOWN:
+        yield f"and {len(error.problems) - _SHOWN} more"
 
 
 def _count(number: int, what: str) -> str:

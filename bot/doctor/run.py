@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from bot.adapters.kubeconfig.access import FileDirectory
 from bot.app import Core
 from bot.config import Config
-from bot.doctor import clusters, machine, store
+from bot.doctor import alerts, clusters, machine, store
 from bot.doctor.lines import Line, redacted
 from bot.model.finding import Status
 from bot.redact import Redactor
@@ -35,16 +36,34 @@ async def examine(config_file: Path | None, *, bound_s: float = BOUND_S) -> list
     """Every line, redacted, in the order of reading: the machine, the store, Slack, the clusters. ``config_file`` None is
     the settings' one."""
     settings, settings_line = machine.settings()
-    config, config_line = machine.configuration(config_file or (settings.config if settings else None))
+    named = config_file or (settings.config if settings else None)
+    config, config_line = machine.configuration(named, known=settings is not None)
     secrets = settings.secrets() if settings else ()
     core, playbooks_line = machine.playbooks(config, secrets)
     first = [machine.python(), settings_line, config_line, playbooks_line, machine.embedded_store()]
-    parts = _parts(settings, config, core) if settings else []
+    usable = config_line.status is not Status.PROBLEM
+    parts = _parts(settings, config, core, _investigate(config_file)) if settings else []
     await _all(parts, bound_s)
-    return redacted([*first, *(line for part in parts for line in part.lines)], Redactor(secrets))
+    last = alerts.look(settings, config) if settings and usable else []
+    last += _not_looked_at(known=settings is not None, usable=usable, core=core)
+    return redacted([*first, *(line for part in parts for line in part.lines), *last], Redactor(secrets))
 
 
-def _parts(settings: Settings, config: Config, core: Core | None) -> list[_Part]:
+def _investigate(config_file: Path | None) -> str:
+    """The command that looks closer, with the configuration that this doctor was given."""
+    return f"apidown investigate{f' --config {shlex.quote(str(config_file))}' if config_file else ''}"
+
+
+def _not_looked_at(*, known: bool, usable: bool, core: Core | None) -> list[Line]:
+    """What nobody looked at is said, so that silence is never read as ok."""
+    if not known:
+        return [machine.not_looked_at("store, Slack, clusters", "the settings are right")]
+    if not usable:
+        return [machine.not_looked_at("clusters, channels", "the configuration is valid")]
+    return [machine.not_looked_at("clusters", "the playbooks are valid")] if core is None else []
+
+
+def _parts(settings: Settings, config: Config, core: Core | None, investigate: str) -> list[_Part]:
     from bot.clock import SystemClock
     from bot.doctor import slack
 
@@ -53,15 +72,16 @@ def _parts(settings: Settings, config: Config, core: Core | None) -> list[_Part]
     stored.work = _store(settings, stored)
     told = _Part(title="Slack")
     told.work = slack.look(settings, config, clock, told.lines.append, within_s=_PROBES_S)
-    return [stored, told, *(_clusters(settings, config, core) if core else [])]
+    return [stored, told, *(_clusters(settings, config, core, investigate) if core else [])]
 
 
-def _clusters(settings: Settings, config: Config, core: Core) -> list[_Part]:
+def _clusters(settings: Settings, config: Config, core: Core, investigate: str) -> list[_Part]:
     directory = FileDirectory(lambda: config, settings, clock=core.clock)
     parts = []
     for name, definition in sorted(config.clusters.items()):
         part = _Part(title=name)
-        part.work = clusters.look(core, directory, definition.cluster(), part.lines.append, within_s=_PROBES_S)
+        asks = f"{investigate} {shlex.quote(name)}"
+        part.work = clusters.look(core, directory, definition.cluster(), part.lines.append, asks=asks, within_s=_PROBES_S)
         parts.append(part)
     return parts
 

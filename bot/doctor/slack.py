@@ -102,31 +102,43 @@ async def _app_token(settings: Settings, clock: Clock, say: Say, within_s: float
     token = settings.slack_app_token.get_secret_value()
     async with SlackClient.open(token, base_url=settings.slack_base_url, timeout_s=within_s / 2) as slack:
         opened = await slack.open_socket(token)
+        proxy = slack.web.proxy
     if not opened.ok:
-        remedy = f"make one with the scope connections:write under Basic Information at {_PAGE}, and switch Socket Mode on"
+        remedy = f"make one with the scope connections:write under App-Level Tokens at {_PAGE}, and switch Socket Mode on"
         say(_refused(check, settings, opened, remedy))
         return
     say(_line(check, Status.OK, "Slack takes it and has Socket Mode on."))
-    say(await _socket(str(opened.data.get("url") or ""), clock, within_s))
+    say(await way_to_socket(str(opened.data.get("url") or ""), proxy, clock, within_s))
 
 
-async def _socket(url: str, clock: Clock, within_s: float) -> Line:
-    """Whether the way to the socket's host is open."""
+async def way_to_socket(url: str, proxy: str | None, clock: Clock, within_s: float) -> Line:
+    """Whether the way to the socket's host is open, through the proxy of HTTPS_PROXY where there is one."""
     check, parts = "Slack socket", urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
+    tls = parts.scheme == "wss"
+    proxy = proxy if tls else None
     network = RoundNetwork(clock=clock, deadline=clock.monotonic() + within_s / 2)
     try:
-        error = await anext(_obstacles(network, host, port, tls=parts.scheme == "wss"), None)
+        error = await anext(_obstacles(network, host, port, tls=tls, proxy=proxy), None)
     finally:
         await network.aclose()
     if error is None:
-        return _line(check, Status.OK, f"{host}:{port} can be reached{' and proves who it is' if parts.scheme == 'wss' else ''}.")
+        way = " through the proxy" if proxy else ""
+        proven = " and proves who it is" if tls else ""
+        return _line(check, Status.OK, f"{host}:{port} can be reached{way}{proven}.")
     said = f"{host}:{port} cannot be reached: {error}."
-    return _line(check, Status.PROBLEM, said, "let this machine make HTTPS connections to it: commands arrive over it")
+    whose = "let the proxy of HTTPS_PROXY make connections" if proxy else "let this machine make HTTPS connections"
+    return _line(check, Status.PROBLEM, said, f"{whose} to it: commands arrive over it")
 
 
-async def _obstacles(network: RoundNetwork, host: str, port: int, *, tls: bool) -> AsyncIterator[str]:
+async def _obstacles(network: RoundNetwork, host: str, port: int, *, tls: bool, proxy: str | None) -> AsyncIterator[str]:
     """What keeps a connection from being made, if anything does at the first address."""
+    if proxy:
+        # The name is the proxy's to resolve.
+        through = await network.handshake(host, port, server_name=host, ca_pem=None, proxy_url=proxy)
+        if through.failure is not None:
+            yield f"{through.failure}, {through.raw_error}" if through.raw_error else str(through.failure)
+        return
     lookup = await network.lookup(host)
     if lookup.failure is not None or not lookup.addresses:
         yield f"name {lookup.failure or 'without an address'}"

@@ -8,18 +8,24 @@ import os
 import re
 import socket
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.clock import SystemClock
+from bot.demo.pki import Authority
 from bot.demo.scenarios import SCENARIOS, rehearse
+from bot.demo.server import Behaviour, api_server
 from bot.doctor.lines import Line, all_is_well, as_text
 from bot.doctor.run import examine
+from bot.doctor.slack import way_to_socket
 from bot.model.finding import Status
 from bot.render.terminal import no_paint
 from tests.fakes.redis_server import find_redis, redis_server
 from tests.fakes.slack import FakeSlack
+from tests.ports import free_port
 from tests.require import missing
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -136,7 +142,8 @@ async def test_tokens_that_slack_refuses_are_told_apart(slack: FakeSlack) -> Non
     found = by_title(await examine(None))
     assert "token_revoked" in found["Slack bot token"].sentence
     assert "invalid_auth" in found["Slack app token"].sentence
-    assert "connections:write" in found["Slack app token"].remedy
+    assert "connections:write under App-Level Tokens" in found["Slack app token"].remedy
+    assert "redacted" not in found["Slack app token"].remedy
     assert "Slack scopes" not in found
 
 
@@ -151,10 +158,45 @@ async def test_wrong_settings_configuration_and_playbooks_are_lines_too(tmp_path
     assert line.status is Status.PROBLEM
     assert "apidown.yaml:2" in line.sentence
     monkeypatch.setenv("APIDOWN_HEALTH_PORT", "many")
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xapp-swapped")
     found = by_title(await examine(None))
     assert found["settings"].status is Status.PROBLEM
     assert "APIDOWN_HEALTH_PORT" in found["settings"].sentence
+    assert "SLACK_BOT_TOKEN" in found["settings"].sentence, "each mistake is told"
     assert "store" not in found
+    assert "is not set" not in found["configuration"].sentence, "it is set, and nobody looked"
+
+
+async def test_what_was_not_looked_at_because_of_another_mistake_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.yaml").write_text("id: mine\ntitel: wrong\n")
+    configuration(tmp_path, monkeypatch, playbooks="own", clusters={"one": {"server": "https://127.0.0.1:1"}})
+    found = by_title(await examine(None))
+    assert found["clusters"].status is Status.NOT_CHECKED
+    assert found["playbooks"].remedy == f"apidown playbooks check {tmp_path / 'own'}"
+    (tmp_path / "apidown.yaml").write_text("clustrs: {}\nmay_strat: {}\n")
+    found = by_title(await examine(None))
+    assert found["clusters, channels"].status is Status.NOT_CHECKED
+    assert "apidown.yaml:1:1" in found["configuration"].sentence
+    assert "apidown.yaml:2:1" in found["configuration"].sentence
+    (tmp_path / "apidown.yaml").unlink()
+    assert "apidown init --output" in by_title(await examine(None))["configuration"].remedy
+    monkeypatch.setenv("APIDOWN_LOG_LEVEL", "loud")
+    assert by_title(await examine(None))["store, Slack, clusters"].status is Status.NOT_CHECKED
+
+
+async def test_what_to_run_next_has_the_configuration_that_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration(tmp_path, monkeypatch, clusters={"one": {"server": f"https://127.0.0.1:{free_port()}"}})
+    monkeypatch.delenv("APIDOWN_CONFIG")
+    file = tmp_path / "apidown.yaml"
+    assert by_title(await examine(file))["one: TCP"].remedy == f"apidown investigate --config {file} one"
+
+
+async def test_a_store_password_without_a_store_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APIDOWN_REDIS_PASSWORD", "right-password")
+    found = by_title(await examine(None))
+    assert found["store password"].status is Status.PROBLEM
+    assert "right-password" not in str(found)
 
 
 async def test_files_that_are_missing_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +205,60 @@ async def test_files_that_are_missing_are_named(tmp_path: Path, monkeypatch: pyt
     assert line.status is Status.PROBLEM
     assert "no-such-file" in line.sentence
     assert line.remedy
+    down = {"server": f"https://127.0.0.1:{free_port()}"}
+    clusters = {"token": {**down, "token_file": "no-token"}, "pair": {**down, "client_certificate": "no-pair", "client_key": "k"}}
+    configuration(tmp_path, monkeypatch, clusters=clusters)
+    found = by_title(await examine(None))
+    assert found["token: files"].status is found["pair: files"].status is Status.PROBLEM, "though the server is down"
+    assert "no-token" in found["token: files"].sentence
+
+
+async def test_a_kubeconfig_that_skips_verification_says_what_to_put_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rehearse(SCENARIOS["healthy"]) as rehearsal:
+        body = json.loads(rehearsal.kubeconfig)
+        body["clusters"][0]["cluster"]["insecure-skip-tls-verify"] = True
+        configuration(tmp_path, monkeypatch, json.dumps(body))
+        found = by_title(await examine(None))
+    assert "certificate-authority" in found["lab: files"].remedy
+
+
+async def test_the_way_to_slack_leads_through_the_proxy_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority()
+    (tmp_path / "ca.crt").write_text(authority.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
+    server = Behaviour(serving=authority.server(["localhost"]), client_ca=authority.pem, token="t")
+    async with api_server(server) as port, connect_proxy(port) as proxy:
+        way = await way_to_socket("wss://localhost:1/link", proxy, SystemClock(), within_s=10)
+        assert way.status is Status.OK
+        assert "through the proxy" in way.sentence
+        away = f"http://127.0.0.1:{free_port()}"
+        way = await way_to_socket("wss://localhost:1/link", away, SystemClock(), within_s=10)
+    assert way.status is Status.PROBLEM
+    assert "HTTPS_PROXY" in way.remedy
+
+
+@asynccontextmanager
+async def connect_proxy(port: int) -> AsyncGenerator[str]:
+    """An HTTP proxy that takes every CONNECT to one port of this machine."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"CONNECT localhost:1 ")
+        there, thither = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(pump(reader, thither), pump(there, writer))
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
 
 
 async def test_a_store_that_keeps_nothing_or_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

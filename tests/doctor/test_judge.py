@@ -15,6 +15,7 @@ from bot.redact import Redactor
 from bot.render.terminal import no_paint
 
 WANTED = {"commands": "hearing", "chat:write": "posting"}
+ASKS = "apidown investigate --config x.yaml prod"
 OPTIONAL = {"groups:history": "private channels"}
 VALKEY: Json = {"redis_version": "7.2.4", "valkey_version": "9.1.2", "role": "master", "maxmemory": 0, "aof_enabled": 1}
 
@@ -76,27 +77,27 @@ def test_the_store_is_judged_by_what_it_says(facts: Json, statuses: str, word: s
 
 def test_the_worst_address_speaks_for_a_cluster_and_says_how_many_are_alike() -> None:
     bad = finding(Status.PROBLEM, "10.0.0.2 refuses.")
-    said = judge.cluster_check("prod", "TCP", [finding(Status.OK), bad, bad])
+    said = judge.cluster_check("prod", "TCP", [finding(Status.OK), bad, bad], ASKS)
     assert (said.status, said.sentence) == (Status.PROBLEM, "10.0.0.2 refuses. The same at 1 more.")
-    assert said.remedy == "apidown investigate prod"
-    assert judge.cluster_check("prod", "TCP", [finding(Status.NOT_CHECKED, todo="Do this.")]).remedy == "Do this."
-    assert judge.cluster_check("prod", "TCP", []).status is Status.NOT_CHECKED
-    assert not judge.cluster_check("prod", "TCP", [finding(Status.OK)]).remedy
+    assert said.remedy == ASKS
+    assert judge.cluster_check("prod", "TCP", [finding(Status.NOT_CHECKED, todo="Do this.")], ASKS).remedy == "Do this."
+    assert judge.cluster_check("prod", "TCP", [], ASKS).status is Status.NOT_CHECKED
+    assert not judge.cluster_check("prod", "TCP", [finding(Status.OK)], ASKS).remedy
 
 
 def test_refused_reads_say_what_to_allow_and_unasked_ones_say_nothing() -> None:
     refused = finding(Status.NOT_CHECKED, raw_error="the API answered 403 for pods in kube-system: pods is forbidden")
-    assert judge.reads("prod", [refused]).status is Status.NOT_CHECKED
-    assert "pods in kube-system" in judge.reads("prod", [refused]).sentence
-    assert "get and list" in judge.reads("prod", [refused]).remedy
+    assert judge.reads("prod", [refused], ASKS).status is Status.NOT_CHECKED
+    assert "pods in kube-system" in judge.reads("prod", [refused], ASKS).sentence
+    assert "get and list" in judge.reads("prod", [refused], ASKS).remedy
     slow = finding(Status.NOT_CHECKED, "Not compared: the round's time was over.").model_copy(
         update={"probe": "cluster-endpoint"}
     )
-    assert judge.reads("prod", [slow]).status is Status.INCONCLUSIVE
-    assert "time was over" in judge.reads("prod", [slow]).sentence
-    assert judge.reads("prod", [slow.model_copy(update={"evidence": {"published": {}}})]).status is Status.OK
-    assert judge.reads("prod", []).status is Status.NOT_APPLICABLE
-    assert judge.reads("prod", [finding(Status.OK)]).status is Status.OK
+    assert judge.reads("prod", [slow], ASKS).status is Status.INCONCLUSIVE
+    assert "time was over" in judge.reads("prod", [slow], ASKS).sentence
+    assert judge.reads("prod", [slow.model_copy(update={"evidence": {"published": {}}})], ASKS).status is Status.OK
+    assert judge.reads("prod", [], ASKS).status is Status.NOT_APPLICABLE
+    assert judge.reads("prod", [finding(Status.OK)], ASKS).status is Status.OK
 
 
 def test_an_administrators_identity_is_said_to_be_one() -> None:
