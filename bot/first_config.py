@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from bot.adapters.kubeconfig.files import contexts, read_entry
+from bot.adapters.kubeconfig.files import Entry, contexts, read_entry
+from bot.config_form import RESERVED_NAMES
 from bot.document import did_you_mean
 from bot.errors import ApidownError, ConfigError, UsageError
 from bot.model.target import Target
@@ -52,7 +54,7 @@ _TAIL = """\
 # Which alerts start an investigation by themselves; left out, the usual ones of an API server.
 # alerts:
 #   cluster_label: cluster                # the label that names the cluster
-#   default_cluster: {name}               # of alerts without that label
+#   {default}# of alerts without that label
 
 # For every cluster, besides its own.
 # controls: ["1.1.1.1:443"]
@@ -61,15 +63,21 @@ _TAIL = """\
 # playbooks: playbooks
 """
 
+_OTHERWISE = "give another one: --kubeconfig FILE; or write the file by hand, as docs/configuration.md shows"
+_CLOUD = re.compile(r"arn:[^/]*:cluster/|gke_[^_]+_[^_]+_")
+"""What clouds put before a cluster's own name in a context."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """One context that gives a cluster. ``server`` is empty when it is not a URL."""
+    """One context that gives a cluster. ``server`` is empty when it is not a URL. ``remarks`` say what of the kubeconfig
+    apidown does not do, or needs where it runs."""
 
     name: str
     context: str
     file: Path
     server: str
+    remarks: tuple[str, ...] = ()
 
 
 def find(files: Sequence[Path], context: str | None) -> list[Found]:
@@ -78,46 +86,90 @@ def find(files: Sequence[Path], context: str | None) -> list[Found]:
     Raises ConfigError when no file can be read, and UsageError for a context that is in none.
     """
     present = [path for path in files if len(files) == 1 or path.exists()]
-    named = {name: path for path in reversed(present) for name in contexts(path)[0] if _can_be_said(name)}
-    current = next((chosen for path in present if (chosen := contexts(path)[1])), None)
+    shown = ", ".join(map(str, files))
+    if not present:
+        raise ConfigError("none of these files is there", where=shown, next=_OTHERWISE)
+    read = {path: _contexts(path) for path in present}
+    named = {name: path for path in reversed(present) for name in read[path][0] if _can_be_said(name)}
+    current = next((chosen for path in present if (chosen := read[path][1])), None)
     if context is not None and context not in named:
         raise UsageError(
             f"there is no context '{context}'", nearest=did_you_mean(context, named), next="kubectl config get-contexts"
         )
-    wanted = [context] if context else sorted(named, key=lambda name: name != current)
-    taken: set[str] = set()
-    found = [_found(name, named[name], taken) for name in wanted]
-    if not any(found):
-        shown = ", ".join(map(str, files))
-        raise ConfigError("no context in it gives a cluster", where=shown, next="give another one: --kubeconfig FILE")
-    return [one for one in found if one is not None]
+    if context is not None:
+        read_entry([named[context]], context)
+    entries = _entries_of(named, [context] if context else sorted(named, key=lambda name: name != current))
+    if not entries:
+        raise ConfigError("no context in it gives a cluster", where=shown, next=_OTHERWISE)
+    names = _names(list(entries))
+    return [_found(names[name], name, named[name], entry) for name, entry in entries.items()]
 
 
-def _found(context: str, file: Path, taken: set[str]) -> Found | None:
+def _contexts(path: Path) -> tuple[list[str], str | None]:
     try:
-        entry = read_entry([file], context)
-    except ConfigError:
-        return None
+        return contexts(path)
+    except ConfigError as error:
+        raise ConfigError(error.what, where=error.where, nearest=error.nearest, next=error.next or _OTHERWISE) from error
+
+
+def _entries_of(named: Mapping[str, Path], wanted: Sequence[str]) -> dict[str, Entry]:
+    """Without the contexts that name no cluster: they may be left over from one that is gone."""
+    entries = {}
+    for name in wanted:
+        try:
+            entries[name] = read_entry([named[name]], name)
+        except ConfigError:
+            continue
+    return entries
+
+
+def _names(wanted: Sequence[str]) -> dict[str, str]:
+    """A name that people can type for each context, and no name twice."""
+    short = {name: _slug(_CLOUD.sub("", name)) for name in wanted}
+    often = Counter(short.values())
+    names: dict[str, str] = {}
+    for name in wanted:
+        slug = short[name] if often[short[name]] == 1 else _slug(name)
+        slug = f"cluster-{slug}" if slug in RESERVED_NAMES else slug
+        candidates = (slug, *(f"{slug}-{number}" for number in range(2, 10_000)))
+        names[name] = next(one for one in candidates if one not in names.values())
+    return names
+
+
+def _slug(context: str) -> str:
+    return re.sub(r"[^a-z0-9._-]+", "-", context.lower()).removeprefix("url-").strip("-._")[:50].rstrip("-._") or "cluster"
+
+
+def _found(name: str, context: str, file: Path, entry: Entry) -> Found:
     try:
         server = Target.from_url(entry.server).url
     except ApidownError:
         server = ""
-    slug = re.sub(r"[^a-z0-9._-]+", "-", context.lower()).removeprefix("url-").strip("-._")[:50].rstrip("-._") or "cluster"
-    name = next(one for one in (slug, *(f"{slug}-{number}" for number in range(2, 10_000))) if one not in taken)
-    taken.add(name)
-    return Found(name=name, context=context, file=file.absolute(), server=server if server.isprintable() else "")
+    remarks = [*entry.problems]
+    if entry.user.plugin:
+        program = entry.user.plugin.command.rsplit("/", 1)[-1]
+        remarks.append(f"Its credentials come from the program {program}, which must be there where apidown runs.")
+    return Found(
+        name=name,
+        context=context,
+        file=file.absolute(),
+        server=server if server.isprintable() else "",
+        remarks=tuple(remark for remark in remarks if remark.isprintable()),
+    )
 
 
 def text(found: Sequence[Found]) -> str:
     """The configuration file. ``Config.load`` takes it as it is."""
-    return _HEAD + "\n".join(_entries(found)) + _TAIL.format(name=found[0].name)
+    name = found[0].name
+    return _HEAD + "\n".join(_entries(found)) + _TAIL.format(name=name, default=f"{f'default_cluster: {name}':<36}")
 
 
 def _entries(found: Sequence[Found]) -> Iterator[str]:
     for place, one in enumerate(found):
         asks = f"  # {one.server}" if one.server else ""
         kubeconfig, context = _quoted(str(one.file)), _quoted(one.context)
-        yield f"  {one.name}:{asks}\n    kubeconfig: {kubeconfig}\n    context: {context}\n" + ("" if place else _FIRST)
+        remarks = "".join(f"    # {remark}\n" for remark in one.remarks)
+        yield f"  {one.name}:{asks}\n{remarks}    kubeconfig: {kubeconfig}\n    context: {context}\n" + ("" if place else _FIRST)
 
 
 def _can_be_said(context: str) -> bool:

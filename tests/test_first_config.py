@@ -84,11 +84,55 @@ def test_of_several_files_each_context_keeps_its_own(tmp_path: Path) -> None:
     assert {(each.context, each.file) for each in found} == {("dev", one), ("prod", two)}
 
 
-def test_a_kubeconfig_without_clusters_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no context in it"):
-        find([kubeconfig(tmp_path / "config")], None)
-    with pytest.raises(ConfigError):
-        find([tmp_path / "missing"], None)
+def test_a_clouds_long_context_becomes_the_clusters_own_name_unless_two_have_it(tmp_path: Path) -> None:
+    arn, gke = "arn:aws:eks:eu-west-1:123456789012:cluster/Prod", "gke_my-project_europe-west1-b_stage"
+    assert [one.name for one in find([kubeconfig(tmp_path / "one", arn, gke)], None)] == ["prod", "stage"]
+    other = arn.replace("eu-west-1", "us-east-1")
+    assert [one.name for one in find([kubeconfig(tmp_path / "two", arn, other)], None)] == [
+        "arn-aws-eks-eu-west-1-123456789012-cluster-prod",
+        "arn-aws-eks-us-east-1-123456789012-cluster-prod",
+    ]
+
+
+def test_a_context_that_is_called_as_a_word_of_the_command_gives_a_valid_file(tmp_path: Path) -> None:
+    config = loaded(tmp_path, text(find([kubeconfig(tmp_path / "config", "status", "help")], None)))
+    assert set(config.clusters) == {"cluster-status", "cluster-help"}
+
+
+def test_what_apidown_needs_or_does_not_do_is_said_beside_the_cluster(tmp_path: Path) -> None:
+    file = kubeconfig(tmp_path / "config", "prod")
+    body = json.loads(file.read_text())
+    body["clusters"][0]["cluster"]["insecure-skip-tls-verify"] = True
+    body["users"][0]["user"] = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/opt/bin/aws"}}
+    file.write_text(json.dumps(body))
+    content = text(find([file], None))
+    assert "# The kubeconfig says insecure-skip-tls-verify" in content
+    assert "from the program aws, which must be there" in content
+    assert set(loaded(tmp_path, content).clusters) == {"prod"}
+
+
+def test_a_kubeconfig_without_clusters_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    missing, empty = tmp_path / "missing", tmp_path / "empty"
+    empty.write_text("")
+    for files, says in (
+        ([kubeconfig(tmp_path / "config")], "no context in it"),
+        ([missing], "cannot be read"),
+        ([missing, tmp_path / "gone"], "none of these files"),
+        ([empty], "not a kubeconfig"),
+    ):
+        with pytest.raises(ConfigError, match=says) as caught:
+            find(files, None)
+        assert "docs/configuration.md" in caught.value.next
+
+
+def test_a_named_context_without_its_cluster_says_which_is_missing(tmp_path: Path) -> None:
+    file = kubeconfig(tmp_path / "config", "prod", "old")
+    body = json.loads(file.read_text())
+    body["contexts"][1]["context"]["cluster"] = "gone"
+    file.write_text(json.dumps(body))
+    assert [one.context for one in find([file], None)] == ["prod"]
+    with pytest.raises(ConfigError, match="names the cluster 'gone', which is not there"):
+        find([file], "old")
 
 
 def test_what_is_there_is_never_overwritten_unasked(tmp_path: Path) -> None:
