@@ -50,14 +50,29 @@ EVERYTHING: dict[str, Any] = merged(
         "webhook": {"existingSecret": "hooks"},
         "rbac": {"create": True},
         "serviceAccount": {"annotations": {"example.com/role": "reader"}},
-        "env": [{"name": "AWS_REGION", "value": "eu-central-1"}],
+        "env": [
+            {"name": "AWS_REGION", "value": "eu-central-1"},
+            {"name": "AWS_SECRET_ACCESS_KEY", "valueFrom": {"secretKeyRef": {"name": "aws", "key": "secret"}}},
+        ],
+        "ca": {"existingSecret": "company-ca"},
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [{"matchExpressions": [{"key": "pool", "operator": "In", "values": ["infra"]}]}]
+                }
+            }
+        },
         "networkPolicy": {"enabled": True, "from": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]},
         "nodeSelector": {"disk": "ssd"},
         "tolerations": [{"key": "infra", "operator": "Exists", "effect": "NoSchedule"}],
         "priorityClassName": "important",
         "podLabels": {"team": "sre"},
         "podAnnotations": {"example.com/owner": "sre"},
-        "valkey": {"persistence": {"storageClass": "fast"}, "tolerations": [{"operator": "Exists"}]},
+        "valkey": {
+            "image": {"pullSecrets": ["pull"]},
+            "persistence": {"storageClass": "fast"},
+            "tolerations": [{"operator": "Exists"}],
+        },
     },
 )
 
@@ -119,6 +134,38 @@ def test_pods_run_without_privileges(plain: Rendered, kind: str, name: str) -> N
         assert {"requests", "limits"} <= set(container["resources"])
 
 
+@pytest.mark.parametrize(("kind", "name"), [("Deployment", "apidown"), ("StatefulSet", "apidown-valkey")])
+def test_where_the_cluster_chooses_the_user_the_chart_names_none(folder: Path, kind: str, name: str) -> None:
+    security = render(folder, merged(SECRETS, {"runAsUser": None})).pod(kind, name)["securityContext"]
+    assert security == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+@pytest.mark.parametrize(("kind", "name"), [("Deployment", "apidown"), ("StatefulSet", "apidown-valkey")])
+def test_both_images_may_come_from_where_a_secret_is_needed(everything: Rendered, kind: str, name: str) -> None:
+    assert everything.pod(kind, name)["imagePullSecrets"] == [{"name": "pull"}]
+
+
+@pytest.mark.parametrize(
+    ("given", "volume"),
+    [
+        ({"existingSecret": "company"}, {"name": "ca", "secret": {"secretName": "company"}}),
+        ({"existingConfigMap": "company", "key": "bundle.pem"}, {"name": "ca", "configMap": {"name": "company"}}),
+    ],
+)
+def test_a_companys_ca_is_where_openssl_is_told_to_look(folder: Path, given: dict[str, Any], volume: dict[str, Any]) -> None:
+    rendered = render(folder, merged(SECRETS, {"ca": given}))
+    assert volume in rendered.pod()["volumes"]
+    (mounted,) = (one["mountPath"] for one in rendered.pod()["containers"][0]["volumeMounts"] if one["name"] == "ca")
+    assert rendered.environment()["SSL_CERT_FILE"] == f"{mounted}/{given.get('key', 'ca.crt')}"
+
+
+def test_alerts_have_their_token_from_a_secret_and_a_service_to_come_to(everything: Rendered, plain: Rendered) -> None:
+    assert everything.environment()["APIDOWN_WEBHOOK_TOKEN"] == {"secretKeyRef": {"name": "hooks", "key": "webhook-token"}}
+    assert "APIDOWN_WEBHOOK_TOKEN" not in plain.environment()
+    (port,) = everything.of("Service")["spec"]["ports"]
+    assert port["targetPort"] in [one["name"] for one in everything.pod()["containers"][0]["ports"]]
+
+
 def test_the_service_accounts_token_is_there_only_for_the_cluster_it_runs_in(folder: Path, everything: Rendered) -> None:
     assert render(folder, merged(SECRETS, HOME_CLUSTER)).pod()["automountServiceAccountToken"] is True
     assert everything.pod()["automountServiceAccountToken"] is True
@@ -138,7 +185,7 @@ def test_the_probes_ask_the_bot_alone(plain: Rendered) -> None:
 
 
 def test_all_that_is_set_is_a_setting(everything: Rendered) -> None:
-    known = {*Settings.variables(), "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "AWS_REGION"}
+    known = {*Settings.variables(), "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "SSL_CERT_FILE"}
     assert set(everything.environment()) <= known
 
 
@@ -262,6 +309,15 @@ def test_nobody_but_the_bot_reaches_valkey(everything: Rendered) -> None:
         (merged(SECRETS, {"log": {"level": "loud"}}), "level"),
         (merged(SECRETS, {"playbooks": {"../a.yaml": "x"}}), "playbooks"),
         (merged(SECRETS, {"env": [{"name": "A"}]}), "value"),
+        (merged(SECRETS, {"env": [{"name": "APIDOWN_HEALTH_PORT", "value": "1"}]}), "which the chart sets itself"),
+        (merged(SECRETS, {"ca": {"existingSecret": "a", "existingConfigMap": "b"}}), "both given"),
+        (merged(SECRETS, {"valkey": {"image": {"tag": ""}}}), "tag"),
+        (merged({"slack": SECRETS["slack"]}, OWN_REDIS, {"redis": {"url": "redis://:pw@redis:6379/0"}}), "has a password in it"),
+        (merged(SECRETS, {"config": {"clusters": {"a": {"kubeconfig": "a.yaml"}}}}), "a.kubeconfig is a relative path"),
+        (
+            merged(SECRETS, {"config": {"clusters": {"a": {"kubeconfig": "/etc/apidown/clusters/a"}}}}),
+            "clusterFiles.existingSecret is needed",
+        ),
         (merged(SECRETS, {"redis": {"url": "http://redis"}}), "url"),
     ],
 )

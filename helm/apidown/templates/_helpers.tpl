@@ -64,6 +64,26 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
+{{/* Who the pods run as; without a user the cluster chooses one. */}}
+{{- define "apidown.podSecurity" -}}
+runAsNonRoot: true
+{{- with .Values.runAsUser }}
+runAsUser: {{ int64 . }}
+runAsGroup: {{ int64 . }}
+fsGroup: {{ int64 . }}
+{{- end }}
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "apidown.pullSecrets" -}}
+{{- with . -}}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
 {{/* Everything that has to be chosen by a person is asked for here, in one sentence each. */}}
 {{- define "apidown.judge" -}}
 {{- $_ := required "slack.existingSecret is needed: the name of the secret with the keys bot-token and app-token" .Values.slack.existingSecret -}}
@@ -75,7 +95,36 @@ capabilities:
 {{- else if not (or .Values.redis.url .Values.redis.existingSecret) -}}
 {{- fail "there is no store: set valkey.enabled=true, or redis.url, or redis.existingSecret" -}}
 {{- end -}}
+{{- if regexMatch "://[^/@]*:[^/@]*@" .Values.redis.url -}}
+{{- fail "redis.url has a password in it: name its secret in redis.existingSecret, and leave it out of the URL" -}}
+{{- end -}}
+{{- if and .Values.ca.existingSecret .Values.ca.existingConfigMap -}}
+{{- fail "ca.existingSecret and ca.existingConfigMap are both given: give one of them" -}}
+{{- end -}}
+{{- range .Values.env -}}
+{{- if regexMatch "^(SLACK_(BOT|APP)_TOKEN|APIDOWN_(SLACK_.*|REDIS_.*|WEBHOOK_TOKEN|CONFIG|STATE_DIR|HEALTH_.*|LOG_.*|REPLICA))$" .name -}}
+{{- fail (printf "env has %s, which the chart sets itself: use the value that is there for it" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- include "apidown.judgeFiles" . -}}
 {{- if and .Values.rbac.create (not (include "apidown.inCluster" .)) -}}
 {{- fail "rbac.create is for a cluster of config with in_cluster: true, and there is none" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The files that the configuration names must be where the pod has them. */}}
+{{- define "apidown.judgeFiles" -}}
+{{- range $name, $cluster := (default dict .Values.config.clusters) -}}
+{{- range $key := list "kubeconfig" "token_file" "client_certificate" "client_key" "ca" -}}
+{{- $path := default "" (get $cluster $key) -}}
+{{- if and $path (not (contains "-----BEGIN" $path)) -}}
+{{- if not (hasPrefix "/" $path) -}}
+{{- fail (printf "config.clusters.%s.%s is a relative path: files are in %s/" $name $key $.Values.clusterFiles.mountPath) -}}
+{{- end -}}
+{{- if and (hasPrefix (printf "%s/" $.Values.clusterFiles.mountPath) $path) (not $.Values.clusterFiles.existingSecret) -}}
+{{- fail (printf "config.clusters.%s.%s is in %s, so clusterFiles.existingSecret is needed: the name of the secret with that file" $name $key $.Values.clusterFiles.mountPath) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
