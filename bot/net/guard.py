@@ -61,11 +61,21 @@ _SPECIAL = tuple(
         ("ff00::/8", "a multicast address"),
     )
 )
-# IPv6 addresses that stand for an IPv4 one, by where in them it is: mapped, compatible, translated (NAT64), 6to4.
+# IPv6 addresses that stand for an IPv4 one, by where in them it is: mapped, compatible, translated (NAT64, also a network's
+# own), 6to4.
 _CARRIERS = tuple(
     (ipaddress.ip_network(network), shift)
-    for network, shift in (("::ffff:0:0/96", 0), ("::ffff:0:0:0/96", 0), ("::/96", 0), ("64:ff9b::/96", 0), ("2002::/16", 80))
+    for network, shift in (
+        ("::ffff:0:0/96", 0),
+        ("::ffff:0:0:0/96", 0),
+        ("::/96", 0),
+        ("64:ff9b::/96", 0),
+        ("64:ff9b:1::/48", 0),
+        ("2002::/16", 80),
+    )
 )
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
+"""What stands before the IPv4 address in the interface identifier of a tunnel's address, in any network."""
 
 
 def forbidden(address: str) -> str | None:
@@ -110,5 +120,7 @@ def _meant(address: Address) -> Iterator[Address]:
         for network, shift in _CARRIERS:
             if address in network and int(address) > 0xFFFF:
                 yield ipaddress.IPv4Address((int(address) >> shift) & 0xFFFF_FFFF)
+        if (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP:
+            yield ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         if address.teredo is not None:
             yield from address.teredo

@@ -4,12 +4,15 @@ Slack closes every connection now and then and wants a new one. With a single co
 lost, because commands and clicks are never sent again; with two, begun some time apart so that they are not refreshed
 together, one is always there. The SDK's client asks for a ticket, and when the handshake fails tries the same used-up
 ticket for ever: while a client is not connected its ticket is taken away every second, so the next try gets a new one.
+When Slack takes a connection and closes it at once it tries again without a pause, until it is told to wait for a minute:
+tickets are asked for ever more slowly.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,17 +21,22 @@ import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
 class SocketTiming:
-    """In seconds. ``second_after_s`` keeps the refreshes of the two connections apart."""
+    """In seconds. ``second_after_s`` keeps the refreshes of the two connections apart. The pause between two tickets of one
+    connection doubles, and begins anew after ``settled_s`` without one."""
 
     ping_interval_s: float = 5.0
     second_after_s: float = 120.0
     watchdog_s: float = 1.0
+    first_pause_s: float = 0.5
+    longest_pause_s: float = 15.0
+    settled_s: float = 60.0
     close_s: float = 5.0
 
 
@@ -74,7 +82,7 @@ class _Connection:
         handler = AsyncSocketModeHandler(
             self._app,
             self._app_token,
-            web_client=self._web,
+            web_client=_Tickets(self._web, self._timing),
             logger=logging.getLogger(f"{__name__}.sdk"),
             ping_interval=self._timing.ping_interval_s,
         )
@@ -116,6 +124,24 @@ class _Connection:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=self._timing.close_s)
+
+
+class _Tickets(AsyncWebClient):
+    """Where one connection gets its tickets, with a pause between two of them."""
+
+    def __init__(self, web: AsyncWebClient, timing: SocketTiming) -> None:
+        super().__init__(token=web.token, base_url=web.base_url, timeout=web.timeout, session=web.session, retry_handlers=[])
+        self._socket_timing = timing
+        self._asked_at = -math.inf
+        self._pause_s = 0.0
+
+    async def apps_connections_open(self, *, app_token: str, **more: Any) -> AsyncSlackResponse:
+        loop, timing = asyncio.get_running_loop(), self._socket_timing
+        settled = loop.time() - self._asked_at > timing.settled_s
+        self._pause_s = 0.0 if settled else min(max(self._pause_s * 2, timing.first_pause_s), timing.longest_pause_s)
+        await asyncio.sleep(max(0.0, self._asked_at + self._pause_s - loop.time()))
+        self._asked_at = loop.time()
+        return await super().apps_connections_open(app_token=app_token, **more)
 
 
 def _tasks_of(handler: AsyncSocketModeHandler) -> list[asyncio.Future[Any]]:

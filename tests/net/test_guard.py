@@ -54,6 +54,8 @@ def network_for(target: Target, resolver: SystemResolver | None = None) -> Round
         "::ffff:7f00:1",
         "::127.0.0.1",
         "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "2001:db8::5efe:127.0.0.1",
         "2002:7f00:1::",
     ],
 )
@@ -68,6 +70,8 @@ def test_this_machine_and_its_link_are_forbidden_in_every_form(address: str) -> 
         "::ffff:169.254.169.254",
         "::ffff:a9fe:a9fe",
         "64:ff9b::169.254.169.254",
+        "64:ff9b:1::169.254.169.254",
+        "2001:db8::200:5efe:169.254.169.254",
         "2002:a9fe:a9fe::1",
         "fd00:ec2::254",
         "FD00:0EC2:0:0:0:0:0:254",

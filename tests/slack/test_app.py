@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from types import MappingProxyType
 
 import pytest
@@ -409,3 +410,17 @@ async def test_readiness_ends_with_the_last_connection_and_comes_back(slack, ope
     await slack.wait_for(lambda: not desk.app.ready)
     await slack.wait_for(lambda: desk.app.ready)
     assert (await slack.slash(slack.ann, slack.incidents, "help")).error is None
+
+
+async def test_a_connection_that_is_closed_at_once_is_tried_again_ever_more_slowly(slack, open_desk):
+    timing = replace(SOCKETS, second_after_s=3600.0, first_pause_s=0.1, longest_pause_s=0.4)
+    await open_desk(sockets=timing)
+    slack.link_enabled = False
+    slack.drop_sockets()
+    before = len(slack.called("apps.connections.open"))
+    await slack.wait_for(lambda: len(slack.called("apps.connections.open")) >= before + 5)
+    asked = [call.at for call in slack.called("apps.connections.open")][before:]
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
+    assert [gap >= pause * 0.9 for gap, pause in zip(gaps, (0.1, 0.2, 0.4, 0.4), strict=False)] == [True] * 4
+    slack.link_enabled = True
+    await slack.wait_for(lambda: slack.connections)
