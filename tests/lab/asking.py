@@ -1,91 +1,74 @@
-"""Asking the command line about the lab's cluster, as people run it: a process of its own, in the client's network."""
+"""Asking the command line about the lab's cluster, as people run it: a process of its own, on a host of the lab."""
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.demo.pki import Authority
-from tests.lab.control_plane import ControlPlane
-from tests.lab.network import Host, Network
+from tests.lab.fault import Ask
+from tests.lab.kubeadm import kubeconfig
+from tests.lab.processes import dying_with_us
+from tests.lab.topology import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass
-class Lab:
-    """The cluster, the network and a place for files."""
-
-    network: Network
-    plane: ControlPlane
-    folder: Path
-
-    @property
-    def server(self) -> Host:
-        return self.network.control_plane
-
-    def upstream(self) -> tuple[str, int]:
-        return self.server.address, self.plane.port
-
-
-@dataclass(kw_only=True)
-class Ask:
-    """What is investigated, and from where: a kubeconfig's fields, and what replaces the machine's own files."""
-
-    server: str | None = None
-    authority: Authority | None = None
-    user: dict[str, str] | None = None
-    server_name: str | None = None
-    controls: tuple[str, ...] = ()
-    files: dict[str, str] = field(default_factory=dict)
-    more: tuple[str, ...] = ()
+_PATIENCE_S = 90.0
 
 
 def investigate(lab: Lab, ask: Ask) -> dict[str, Any]:
-    """The command line's JSON, and nothing on stderr."""
-    config = lab.folder / "apidown.yaml"
-    config.write_text(
-        json.dumps({"clusters": {"lab": {"kubeconfig": str(kubeconfig(lab, ask))}}, "controls": list(ask.controls)})
-    )
-    argv = ["investigate", "--cluster", "lab", "--config", str(config), "--output", "json", *ask.more]
-    argv = [sys.executable, "-c", "from bot.cli import main; main()", *argv]
-    for index, (path, text) in enumerate(ask.files.items()):
-        source = lab.folder / f"file{index}"
-        source.write_text(text)
-        argv = ["sh", "-c", f'mount --bind {source} {path} && exec "$@"', "sh", *argv]
-    argv = ["unshare", "--mount", *argv] if ask.files else argv
-    environment = {"PATH": os.environ["PATH"], "HOME": str(lab.folder), "PYTHONPATH": str(ROOT)}
+    """The command line's JSON; an AssertionError when it says anything else, or anything on stderr."""
+    folder = lab.scratch()
+    config = write_config(lab, ask, folder)
+    host = lab.hosts[ask.where]
+    argv = [sys.executable, "-c", "from bot.cli import main; main()"]
+    argv += ["investigate", "--cluster", lab.names.cluster, "--config", str(config), "--output", "json", *ask.more]
     done = subprocess.run(
-        lab.network.client.command(*argv), capture_output=True, text=True, env=environment, timeout=60, check=False
+        dying_with_us(host.command(*argv, files=files(ask, folder))),
+        capture_output=True,
+        text=True,
+        env=environment(ask, folder),
+        timeout=_PATIENCE_S,
+        check=False,
     )
     assert done.returncode in (0, 1, 2), done.stderr
-    assert done.stderr == ""
+    assert done.stderr == "", done.stderr
     return json.loads(done.stdout)
 
 
-def kubeconfig(lab: Lab, ask: Ask) -> Path:
-    def b64(text: str) -> str:
-        return base64.b64encode(text.encode()).decode()
-
-    authority = ask.authority or lab.plane.authority
-    cluster = {"server": ask.server or lab.plane.url, "certificate-authority-data": b64(authority.pem)}
-    if ask.server_name:
-        cluster["tls-server-name"] = ask.server_name
-    admin = {"client-certificate-data": b64(lab.plane.admin.certificate), "client-key-data": b64(lab.plane.admin.key)}
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "lab",
-        "clusters": [{"name": "lab", "cluster": cluster}],
-        "users": [{"name": "me", "user": admin if ask.user is None else {**ask.user}}],
-        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "me"}}],
-    }
-    path = lab.folder / "asked.kubeconfig"
-    path.write_text(json.dumps(document))
+def write_config(lab: Lab, ask: Ask, folder: Path, **more: object) -> Path:
+    """The configuration file, and the kubeconfig that it names."""
+    asked = folder / "asked.kubeconfig"
+    asked.write_text(ask.kubeconfig or kubeconfig_for(lab, ask))
+    path = folder / "apidown.yaml"
+    controls = [lab.control] if ask.controls is None else list(ask.controls)
+    clusters = {lab.names.cluster: {"kubeconfig": str(asked), **ask.known}}
+    path.write_text(json.dumps({"clusters": clusters, "controls": controls, **more}))
     return path
+
+
+def kubeconfig_for(lab: Lab, ask: Ask) -> str:
+    fields = {**({"tls-server-name": ask.server_name} if ask.server_name else {}), **ask.cluster}
+    user = lab.user if ask.user is None else ask.user
+    authority = (ask.authority or lab.authority).pem
+    return kubeconfig(ask.server or lab.url, authority, user, cluster=lab.names.cluster, more=fields)
+
+
+def files(ask: Ask, folder: Path) -> dict[str, Path]:
+    shown = {}
+    for index, (path, text) in enumerate(ask.files.items()):
+        shown[path] = folder / f"file{index}"
+        shown[path].write_text(text)
+    return shown
+
+
+def environment(ask: Ask, folder: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "PYTHONPATH": str(ROOT),
+        **ask.environment,
+    }
