@@ -4,8 +4,10 @@ gets here and is told by whoever refuses it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
+from bot.errors import Unavailable
 from bot.logs import audit
 from bot.model.investigation import Investigation, Ref
 from bot.ports import Investigations, Noted, Opening, Request, Resolution
@@ -18,7 +20,8 @@ class Audited:
         self._inner = inner
 
     async def start(self, request: Request) -> Opening:
-        opening = await self._inner.start(request)
+        async with _in_doubt("start", who=request.trigger.who, cluster=request.cluster.name):
+            opening = await self._inner.start(request)
         if not opening.repeated:
             audit(
                 "joined" if opening.joined else "started",
@@ -32,13 +35,15 @@ class Audited:
         return opening
 
     async def cancel(self, ref: Ref, *, who: str, key: str | None = None) -> Noted:
-        noted = await self._inner.cancel(ref, who=who, key=key)
+        async with _in_doubt("cancel", who=who, cluster=ref.cluster, investigation=ref.id):
+            noted = await self._inner.cancel(ref, who=who, key=key)
         if noted is Noted.NEW:
             audit("cancelled", who=who, cluster=ref.cluster, investigation=ref.id)
         return noted
 
     async def rerun(self, ref: Ref, *, who: str, key: str | None = None) -> Noted:
-        noted = await self._inner.rerun(ref, who=who, key=key)
+        async with _in_doubt("re-run", who=who, cluster=ref.cluster, investigation=ref.id):
+            noted = await self._inner.rerun(ref, who=who, key=key)
         if noted is Noted.NEW:
             audit("re-ran", who=who, cluster=ref.cluster, investigation=ref.id)
         return noted
@@ -54,3 +59,13 @@ class Audited:
 
     async def current(self) -> list[Investigation]:
         return await self._inner.current()
+
+
+@asynccontextmanager
+async def _in_doubt(wanted: str, **facts: str) -> AsyncIterator[None]:
+    """A store that did not answer may have done it all the same, and its repetition is not told."""
+    try:
+        yield
+    except Unavailable:
+        audit("in-doubt", wanted=wanted, **facts)
+        raise

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from structlog.testing import capture_logs
 
 from bot.engine.audit import Audited
+from bot.errors import Unavailable
 from bot.model.investigation import Investigation, State
 from bot.ports import Noted
-from tests.engine.desk import Desk, request
+from tests.engine.desk import Desk, DyingStore, request
 
 
 def concluded(state: Investigation) -> bool:
     return state.state is State.CONCLUDED
+
+
+async def test_what_the_store_did_not_answer_is_told_as_in_doubt(desk: Desk) -> None:
+    store = DyingStore(desk.store)
+    with capture_logs() as logged:
+        async with desk.replica(store=store) as replica:
+            store.die()
+            with pytest.raises(Unavailable):
+                await Audited(replica.intake).start(request())
+    [told] = [line for line in logged if line["event"] == "audit"]
+    assert (told["action"], told["wanted"], told["who"], told["cluster"]) == ("in-doubt", "start", "ann", "prod")
 
 
 async def test_starting_joining_cancelling_and_re_running_are_told_once(desk: Desk) -> None:

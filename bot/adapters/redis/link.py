@@ -122,7 +122,7 @@ class SentinelLink:
         asking = Access(url=access.url, patience_s=access.patience_s / 2, name=access.name, sentinel=True)
         self._sentinels = [Node(asking, host) for host in access.url.hosts]
         self._primary: Node | None = None
-        self._former: list[Node] = []
+        self._nodes: dict[Host, Node] = {}
         self._sure_until = 0.0
         self._finding = asyncio.Lock()
 
@@ -142,7 +142,7 @@ class SentinelLink:
         return [await self._find()]
 
     async def close(self) -> None:
-        for node in (*self._sentinels, *self._former, *([self._primary] if self._primary else [])):
+        for node in (*self._sentinels, *self._nodes.values()):
             await node.close()
 
     async def _patiently(self, do: Callable[[Node], Awaitable[T]]) -> T:
@@ -164,10 +164,10 @@ class SentinelLink:
             if self._primary is not None and now() < self._sure_until:
                 return self._primary
             host = await self._primary_host()
-            if self._primary is None or self._primary.host != host:
-                if self._primary is not None:
-                    self._former.append(self._primary)  # somebody may still wait on it
-                self._primary = Node(self._access, host)
+            # A former primary stays: somebody may still wait on it, and it may be the primary again.
+            if host not in self._nodes:
+                self._nodes[host] = Node(self._access, host)
+            self._primary = self._nodes[host]
             self._sure_until = now() + _SURE_S
             return self._primary
 
