@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import bot.probes
 from bot.adapters.kubeconfig.access import FileDirectory, with_known_servers
-from bot.adapters.kubernetes import KubernetesApi
+from bot.adapters.kubernetes.reads import KubernetesApi
 from bot.adapters.redis.policy import warn_of_eviction
 from bot.adapters.redis.store import LEASE_S, RedisStore, connect
 from bot.adapters.valkey import embedded

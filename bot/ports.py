@@ -6,7 +6,7 @@ Types in and out are the model's; errors are ``bot.errors``'s, chained from the 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -99,6 +99,46 @@ class ApiObject(Value):
     data: Json = {}
 
 
+class Kind(StrEnum):
+    """The kinds of object that are listed. Of those that may hold secrets only the names are ever asked for."""
+
+    NODES = "nodes"
+    API_SERVICES = "apiservices"
+    VALIDATING_WEBHOOKS = "validatingwebhookconfigurations"
+    MUTATING_WEBHOOKS = "mutatingwebhookconfigurations"
+    LEASES = "leases"
+    ENDPOINT_SLICES = "endpointslices"
+    SECRET_NAMES = "secrets"  # noqa: S105 - the name of a kind
+
+
+class Listing(Value):
+    """Some objects of one kind. ``remaining`` is how many more there are, as far as the server says; ``after`` marks the next
+    page; ``server_time`` is the server's own clock at its answer."""
+
+    items: tuple[ApiObject, ...] = ()
+    remaining: int = 0
+    after: str | None = None
+    server_time: Moment | None = None
+
+
+class Scrape(Value):
+    """One reading of metrics. ``samples`` has, for each family that is there, its value by the labels that were kept.
+    ``at`` is seconds on a clock that only runs forward; ``complete`` is false when the answer was longer than is read."""
+
+    samples: dict[str, dict[tuple[str, ...], float]]
+    at: float
+    size: int
+    complete: bool = True
+
+
+class LogAnswer(Value):
+    """What the API server answered when it was asked for a log: its status and, where it failed, why."""
+
+    status: int
+    message: str = ""
+    duration_s: float = 0.0
+
+
 class KubernetesReads(Protocol):
     """Read-only Kubernetes requests through a verified, authenticated connection, in the round's budget of object
     reads. Raises Unavailable (with the reason in words) when the API cannot be asked."""
@@ -108,6 +148,28 @@ class KubernetesReads(Protocol):
     async def list_endpoint_addresses(self, namespace: str, service: str) -> Sequence[Endpoint]: ...
 
     async def get_config_map(self, namespace: str, name: str) -> ApiObject | None: ...
+
+    async def list_objects(
+        self,
+        kind: Kind,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Listing:
+        """At most ``limit`` objects of one kind; ``after`` is the mark of the page before."""
+        ...
+
+    async def read_metrics(self, wanted: Mapping[str, tuple[str, ...]], *, reading: int = 1) -> Scrape:
+        """The API server's own metrics: of each wanted family the sum by those labels. A further ``reading`` is made anew."""
+        ...
+
+    async def ask_for_log(self, namespace: str, pod: str, container: str) -> LogAnswer:
+        """Asks for one byte of a container's last log line, which makes the API server connect to the kubelet. What the line
+        says is not kept. It may take as long as the server waits for the kubelet, which is 30 s."""
+        ...
 
 
 class Lease(Value):

@@ -7,12 +7,12 @@ and its errors are a library's. The ladder's operations are shared, so asking th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.errors import Unavailable
 from bot.model.observation import CERTIFICATE_FAILURES, Failure
 from bot.model.target import Endpoint, Target
-from bot.ports import ApiObject, KubernetesReads, Network
+from bot.ports import ApiObject, Kind, KubernetesReads, Listing, LogAnswer, Network, Scrape
 
 _WHY = {
     Failure.CONNECTION_REFUSED: "the connection is refused",
@@ -42,6 +42,29 @@ class GatedReads:
     async def get_config_map(self, namespace: str, name: str) -> ApiObject | None:
         await self._pass()
         return await self._reads.get_config_map(namespace, name)
+
+    async def list_objects(
+        self,
+        kind: Kind,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Listing:
+        await self._pass()
+        return await self._reads.list_objects(
+            kind, namespace=namespace, label_selector=label_selector, field_selector=field_selector, limit=limit, after=after
+        )
+
+    async def read_metrics(self, wanted: Mapping[str, tuple[str, ...]], *, reading: int = 1) -> Scrape:
+        await self._pass()
+        return await self._reads.read_metrics(wanted, reading=reading)
+
+    async def ask_for_log(self, namespace: str, pod: str, container: str) -> LogAnswer:
+        await self._pass()
+        return await self._reads.ask_for_log(namespace, pod, container)
 
     async def _pass(self) -> None:
         target = self._target

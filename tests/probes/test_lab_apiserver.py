@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.kubernetes import KubernetesApi
+from bot.adapters.kubernetes.reads import KubernetesApi
 from bot.clock import SystemClock, stamp
 from bot.demo.pki import Authority, Pair
 from bot.model.base import Json
