@@ -81,6 +81,7 @@ def report(investigation: Investigation) -> form.Report:
         notes=diagnosis.notes if diagnosis else (),
         first_verdict_s=_first_verdict_s(investigation),
         duration_s=concluded.duration_s if concluded else None,
+        requests=concluded.requests if concluded else None,
     )
 
 

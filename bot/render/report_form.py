@@ -116,3 +116,4 @@ class Report(Value):
     notes: tuple[str, ...]
     first_verdict_s: float | None = Field(description="seconds from the trigger to the first verdict")
     duration_s: float | None = Field(description="seconds the round took; null while it runs or when it was cancelled")
+    requests: int | None = Field(default=None, description="HTTP requests to the API server in the round; null while it runs")
