@@ -12,9 +12,8 @@ from typing import Any
 from tests.lab.fault import Ask
 from tests.lab.kubeadm import kubeconfig
 from tests.lab.processes import dying_with_us
-from tests.lab.topology import Lab
+from tests.lab.topology import ROOT, Lab
 
-ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE_S = 90.0
 
 

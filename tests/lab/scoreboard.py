@@ -10,7 +10,6 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from bot.app import build_registry
@@ -21,8 +20,6 @@ from tests.lab.fault import Fault, all_faults
 from tests.lab.judge import Judged, broken_gates, judge, totals
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab, running_lab
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)

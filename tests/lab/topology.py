@@ -32,6 +32,7 @@ from tests.lab.planes import ApiServer, Etcd
 from tests.lab.processes import wait_until
 from tests.lab.seed import Draw, Names, draw_names
 
+ROOT = Path(__file__).resolve().parents[2]
 SERVERS = ("lb", "cp1", "cp2", "node", "dns")
 _ROLES = ("router", "client", "client2", *SERVERS)
 
