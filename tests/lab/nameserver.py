@@ -119,8 +119,10 @@ class Nameserver:
             said.set_rcode(dns.rcode.from_text(self.rcode))
         elif name not in self.records:
             said.set_rcode(dns.rcode.NXDOMAIN)
-        elif question.rdtype == dns.rdatatype.A:
-            said.answer.append(dns.rrset.from_text_list(question.name, 30, "IN", "A", self.records[name]))
+        elif question.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
+            wanted = dns.rdatatype.to_text(question.rdtype)
+            if found := [address for address in self.records[name] if (":" in address) == (wanted == "AAAA")]:
+                said.answer.append(dns.rrset.from_text_list(question.name, 30, "IN", wanted, found))
         return said.to_wire()
 
     def _serve_udp(self, sock: socket.socket) -> None:
