@@ -292,6 +292,7 @@ class ApiServer(Server):
         port: int | None = None,
         source: Host | None = None,
         timeout: float = 10,
+        content: str = "application/json",
     ) -> Answer:
         """One request to it, unverified, from its own host or from ``source``. ``user`` is admin, nobody, or a bearer token."""
         asker, address = (source, self.host.address) if source else (self.host, "127.0.0.1")
@@ -300,7 +301,7 @@ class ApiServer(Server):
         plain = asker.here(lambda: _connect(address, number, timeout))
         try:
             connection.sock = (self._admin if user == "admin" else self._nobody).wrap_socket(plain)
-            headers = {"Content-Type": "application/json", "User-Agent": "lab"}
+            headers = {"Content-Type": content, "User-Agent": "lab"}
             if user not in ("admin", "nobody"):
                 headers["Authorization"] = f"Bearer {user}"
             connection.request(method, path, None if body is None else json.dumps(body), headers)
