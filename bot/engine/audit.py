@@ -4,7 +4,7 @@ gets here and is told by whoever refuses it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from bot.errors import Unavailable
@@ -62,7 +62,7 @@ class Audited:
 
 
 @asynccontextmanager
-async def _in_doubt(wanted: str, **facts: str) -> AsyncIterator[None]:
+async def _in_doubt(wanted: str, **facts: str) -> AsyncGenerator[None]:
     """A store that did not answer may have done it all the same, and its repetition is not told."""
     try:
         yield

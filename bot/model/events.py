@@ -7,6 +7,7 @@ keep and ignore types they do not know; ``v`` tells an older binary to leave a n
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 from bot.model.alert import Alert
 from bot.model.base import Json, Moment, Value
@@ -88,12 +89,15 @@ class Thread(Value):
     root_ts: str | None = None
 
 
-class Trigger(Value):
-    """What started or joined an investigation: ``kind`` is slash-command, button, alert, alert-resolved, heartbeat or
-    command-line. ``alert`` is there for the two kinds of alert; a resolved one starts nothing by itself. One that joins says
-    what ``Opened`` says of one that starts: where it was asked, and what it wants of the next round."""
+TriggerKind = Literal["slash-command", "button", "alert", "alert-resolved", "heartbeat", "command-line"]
 
-    kind: str
+
+class Trigger(Value):
+    """What started or joined an investigation. ``alert`` is there for the two kinds of alert; a resolved one starts nothing by
+    itself. One that joins says what ``Opened`` says of one that starts: where it was asked, and what it wants of the next
+    round."""
+
+    kind: TriggerKind
     who: str
     text: str = ""
     name: str | None = None
@@ -183,11 +187,14 @@ class Concluded(Value):
     requests: int = 0
 
 
+ClosedReason = Literal["completed", "cancelled", "superseded", "failed"]
+
+
 class Closed(Value):
-    """Data of ``closed``; ``reason`` is completed, cancelled, superseded or failed. ``heard`` is how many intake events its
+    """Data of ``closed``. ``heard`` is how many intake events its
     owner had seen: when there are more by then, it is not closed."""
 
-    reason: str
+    reason: ClosedReason
     by: str = ""
     heard: int | None = None
 
