@@ -1,4 +1,7 @@
-"""Finds kube-apiserver and etcd: KUBEBUILDER_ASSETS, then PATH, then what ``make lab-assets`` built."""
+"""Finds kube-apiserver and etcd: KUBEBUILDER_ASSETS, then what ``make lab-assets`` built, then PATH.
+
+PATH is last: a distribution's etcd may be years older than the API server, which then serves no watch that starts now.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _MAKEFILE = Path(__file__).resolve().parents[2] / "Makefile"
 
 def find(name: str) -> Path:
     """The binary, or a skip that says how to get it."""
-    for folder in (os.environ.get("KUBEBUILDER_ASSETS"), None, _built()):
+    for folder in filter(None, (os.environ.get("KUBEBUILDER_ASSETS"), _built(), os.environ.get("PATH"))):
         found = shutil.which(name, path=folder)
         if found:
             return Path(found)

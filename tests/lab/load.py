@@ -25,7 +25,7 @@ LONGEST_S = 60.0
 
 
 class Load:
-    """A running load; ``counts`` are the answers so far by HTTP status (``open``: connections that are held, ``error``: failed)."""
+    """A running load; ``counts`` are the answers so far by HTTP status (``open``: connections held, ``error``: failed)."""
 
     def __init__(self, process: Process, report: Path) -> None:
         self.process = process

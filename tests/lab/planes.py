@@ -95,6 +95,8 @@ class Etcd(Server):
             "peer-trusted-ca-file": str(pki / "ca.crt"),
             "peer-client-cert-auth": "true",
             "unsafe-no-fsync": "true",
+            # The gateway would ask this very member with its serving certificate, which is for servers only.
+            "enable-grpc-gateway": "false",
             "log-level": "warn",
         }
         return [str(find("etcd")), *_as_argv(flags, changed)]

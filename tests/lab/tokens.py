@@ -1,4 +1,4 @@
-"""Service account tokens, signed with the lab's own key: good ones, and each kind of bad one, without waiting for any to expire."""
+"""Service account tokens, signed with the lab's own key: good ones, and each kind of bad one, without waiting."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def token(
     key: str | None = None,
     more: Mapping[str, object] | None = None,
 ) -> str:
-    """A signed token. A negative ``expires_in`` is one that expired, a positive ``valid_in`` one that is not valid yet; ``key`` is
-    another private key's PEM, for a signature that does not fit."""
+    """A signed token. A negative ``expires_in`` is one that expired, a positive ``valid_in`` one that is not valid yet; ``key``
+    is another private key's PEM, for a signature that does not fit."""
     now = datetime.now(UTC)
     claims = {
         "iss": issuer,

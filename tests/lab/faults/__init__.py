@@ -19,7 +19,7 @@ chain FORWARD), ``lb``, ``cp1``, ``cp2``, ``node``, ``dns``. A ``Host`` has:
 - ``sysctl(key, value)`` (with)
 
 **Control plane**: ``lab.api1`` on cp1, ``lab.api2`` on cp2, ``lab.apis`` both, ``lab.etcd`` on cp1. Each has ``host``,
-``process``, ``running``, ``kill()``, ``freeze()``, ``thaw()``, ``killed()`` (with), ``frozen()`` (with), ``said(text)`` of its log.
+``process``, ``running``, ``kill()``, ``freeze()``, ``thaw()``, ``killed()`` (with), ``frozen()`` (with), ``said(text)``: its log.
 An ``ApiServer`` has:
 
 - ``url``, ``port``, ``node``: its /etc/kubernetes (``node.pki``, ``node.manifests``, ``node.folder``, ``node.serving_names``)
