@@ -7,6 +7,7 @@ PYTEST ?=
 RUNS ?= 200
 SEED ?=
 ONLY ?=
+TOOLS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,8 +23,13 @@ ASSETS_HOME := $(or $(APIDOWN_ASSETS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/api
 HELM_VERSION := 4.3.1
 HELM_HOME := $(or $(APIDOWN_HELM),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/apidown/helm-$(HELM_VERSION))
 
+# What the comparison runs beside apidown; the version is that of this set of tools.
+COMPARE_VERSION := 1
+COMPARE_HOME := $(or $(APIDOWN_COMPARE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/apidown/compare-$(COMPARE_VERSION))
+COMPARE_PINS := tests/lab/compare/pins
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check fix lock docs schema lab-assets helm-lint figures reliability image clean
+.PHONY: help setup demo test coverage check fix lock docs schema lab-assets helm-lint figures compare compare-tools reliability image clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  \1\t/' | expand -t 16
@@ -98,6 +104,33 @@ $(HELM_HOME)/helm: tests/helm/tool/go.mod
 	mkdir -p $(HELM_HOME)
 	cd tests/helm/tool && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $@ helm.sh/helm/v4/cmd/helm
 	touch $@
+
+compare: $(READY) compare-tools lab-assets  ## run what people use today against the lab's faults, and write docs/comparison.md (SEED=7 ONLY=etcd_killed TOOLS=curl)
+	$(BIN)/python -m tests.lab.compare $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(TOOLS),--tools $(TOOLS))
+
+compare-tools: $(COMPARE_HOME)/kubectl $(COMPARE_HOME)/blackbox_exporter $(COMPARE_HOME)/k8sgpt  ## build the tools of the comparison (needs Go)
+
+$(COMPARE_HOME)/kubectl: $(COMPARE_PINS)/kubectl/go.mod
+	@echo "Building kubectl v$(ASSETS_VERSION) …"
+	mkdir -p $(COMPARE_HOME)
+	cd $(<D) && CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o $@ k8s.io/kubernetes/cmd/kubectl
+	touch $@
+
+$(COMPARE_HOME)/blackbox_exporter: $(COMPARE_PINS)/blackbox/go.mod
+	@echo "Building the Prometheus blackbox exporter …"
+	mkdir -p $(COMPARE_HOME)
+	cd $(<D) && CGO_ENABLED=0 go build -trimpath -o $@ -ldflags "-s -w -X github.com/prometheus/common/version.Version=$(call pinned,blackbox_exporter)" \
+	  github.com/prometheus/blackbox_exporter
+	touch $@
+
+$(COMPARE_HOME)/k8sgpt: $(COMPARE_PINS)/k8sgpt/go.mod
+	@echo "Building k8sgpt; this takes some minutes the first time …"
+	mkdir -p $(COMPARE_HOME)
+	cd $(<D) && CGO_ENABLED=0 go build -trimpath -o $@ -ldflags "-s -w -X main.version=$(call pinned,k8sgpt)" github.com/k8sgpt-ai/k8sgpt
+	touch $@
+
+# The version of a tool in its own go.mod.
+pinned = $(shell sed -n 's,^require .*/$(1) v,,p' $<)
 
 figures: $(READY)  ## measure start time, memory, requests and events, and write docs/figures.md
 	$(BIN)/python -m tests.measure

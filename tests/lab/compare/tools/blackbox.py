@@ -1,0 +1,51 @@
+"""The Prometheus blackbox exporter: /readyz and /livez with the cluster's authority, a TCP connection, a TLS handshake."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from tests.lab.compare.tool import Target, Tool
+
+
+def commands(binary: str, target: Target) -> list[list[str]]:
+    trust = {"ca_file": str(target.authority)} if target.authority else {}
+    name = {"server_name": target.server_name} if target.server_name else {}
+    plain = {"preferred_ip_protocol": "ip4"}
+    http = {"prober": "http", "timeout": "5s", "http": {**plain, "tls_config": {**trust, **name}}}
+    named = {"server_name": target.server_name or target.host}
+    modules = {
+        "http_2xx": http,
+        "tcp_connect": {"prober": "tcp", "timeout": "5s", "tcp": plain},
+        "tls_connect": {"prober": "tcp", "timeout": "5s", "tcp": {**plain, "tls": True, "tls_config": {**trust, **named}}},
+    }
+    config = target.folder / "blackbox.yml"
+    # JSON is YAML.
+    config.write_text(json.dumps({"modules": modules}))
+    address = f"{target.host}:{target.port}"
+    probes = [
+        ("http_2xx", f"{target.url}/readyz"),
+        ("http_2xx", f"{target.url}/livez"),
+        ("tcp_connect", address),
+        ("tls_connect", address),
+    ]
+    asked = [f"{module}={where}" for module, where in probes]
+    return [[sys.executable, "-m", "tests.lab.compare.exporter", binary, str(config), *asked]]
+
+
+def complains(output: str, exits: Sequence[int]) -> bool:
+    return any(exits) or "\nprobe_success 0\n" in output
+
+
+TOOL = Tool(
+    name="blackbox",
+    title="blackbox exporter",
+    asked="probes: HTTP of `/readyz` and `/livez`, TCP, TLS, with the cluster's authority; their debug pages are read",
+    binary="blackbox_exporter",
+    licence="Apache-2.0",
+    version=("--version",),
+    commands=commands,
+    complains=complains,
+    limit=20.0,
+)
