@@ -40,7 +40,7 @@ def see(lab: Lab, fault: Fault, ask: Ask, tool: Tool, binary: Path) -> Seen:
     began, started = datetime.now(UTC), time.monotonic()
     outputs, exits = [], []
     for argv in tool.commands(str(binary), target):
-        output, code = _run(host.command(*argv, files=shown), environment, folder / "output", tool.limit)
+        output, code = run_command(host.command(*argv, files=shown), environment, folder / "output", tool.limit)
         outputs.append(output)
         exits.append(code)
     seconds = time.monotonic() - started
@@ -60,7 +60,8 @@ def see(lab: Lab, fault: Fault, ask: Ask, tool: Tool, binary: Path) -> Seen:
     )
 
 
-def _run(argv: Sequence[str], environment: Mapping[str, str], file: Path, limit: float) -> tuple[str, int]:
+def run_command(argv: Sequence[str], environment: Mapping[str, str], file: Path, limit: float) -> tuple[str, int]:
+    """Both streams and the exit code; after ``limit`` seconds it is killed with what it started."""
     with file.open("wb") as output:
         process = subprocess.Popen(
             dying_with_us(argv),

@@ -5,18 +5,21 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.lab.compare import document, kept, ours
 from tests.lab.compare.__main__ import built
-from tests.lab.compare.asked import find, read_target, secrets
+from tests.lab.compare.asked import find, read_target, run_command, secrets
 from tests.lab.compare.kept import Comparison, Seen, bounded
 from tests.lab.compare.rule import Mark, judge
 from tests.lab.compare.tool import known
 from tests.lab.judge import Judged
 from tests.lab.kubeadm import kubeconfig
+from tests.lab.processes import wait_until
 
 SEEN = Seen(
     fault="gone",
@@ -150,3 +153,19 @@ def test_a_broader_cause_is_no_wrong_one() -> None:
     broader = dataclasses.replace(VERDICT, tie=("broad",))
     (mark,) = judge(kept.cases([SEEN]), ours.looks({"gone": broader}), ours.claims([broader], {"dns-name-not-found": "broad"}))
     assert mark.mark is Mark.SEPARATES
+
+
+def test_a_tool_that_does_not_end_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    script = f"sleep 60 & echo $! > {tmp_path}/child; echo begun; wait"
+    output, code = run_command(["sh", "-c", script], {"PATH": os.environ["PATH"]}, tmp_path / "output", 1.0)
+    assert code == -signal.SIGKILL
+    assert output.splitlines() == ["begun", "", "(still running after 1 s; ended)"]
+    child = Path("/proc", (tmp_path / "child").read_text().strip())
+    wait_until(lambda: not child.exists() or ") Z " in (child / "stat").read_text(), "its child is gone", within=10)
+
+
+def test_both_streams_of_a_tool_and_its_exit_code_are_kept(tmp_path: Path) -> None:
+    output, code = run_command(
+        ["sh", "-c", "echo one; echo two >&2; exit 3"], {"PATH": os.environ["PATH"]}, tmp_path / "output", 10
+    )
+    assert (output, code) == ("one\ntwo\n", 3)
