@@ -20,6 +20,11 @@ def adhoc_cluster(url: str) -> str:
     return "url-" + digest(url.strip().rstrip("/").lower(), length=8)
 
 
+def is_adhoc(cluster: str) -> bool:
+    """Whether this is the name of a bare URL's cluster."""
+    return cluster.startswith("url-")
+
+
 def event_id(kind: str, *parts: object) -> str:
     """A deterministic event id: ``finding/1/tcp-connect@bot/10.0.0.1``. Appending the same id twice is a no-op."""
     return "/".join([kind, *(str(part) for part in parts)])

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from bot.clock import Clock
 from bot.engine.journal import make_event
-from bot.ids import investigation_id
+from bot.errors import Refused
+from bot.ids import investigation_id, is_adhoc
 from bot.model.base import Value
 from bot.model.events import Event, EventType, Opened
 from bot.model.investigation import Investigation, Ref, State
@@ -17,6 +18,10 @@ from bot.model.replay import replay
 from bot.playbook import Library
 from bot.ports import Noted, Opening, Request, Resolution, Store
 from bot.redact import Redactor
+
+MOST_AD_HOC = 30
+"""How many servers that are not configured are looked at at once: anybody can type any number of them, and those who carry
+investigations out are needed for the clusters that are down."""
 
 
 class Asked(Value):
@@ -40,9 +45,12 @@ class Intake:
         self._wake = wake
 
     async def start(self, request: Request) -> Opening:
-        """Opens an investigation of the cluster, or joins the one that is open. Raises UsageError for an unknown playbook."""
+        """Opens an investigation of the cluster, or joins the one that is open. Raises UsageError for an unknown playbook, and
+        Refused where there is no room for one more server that is not configured."""
         if request.playbook is not None:
             self._library.playbook_named(request.playbook)
+        if not request.cluster.configured:
+            await self._find_room(request.cluster.name)
         now = self._clock.now()
         ref = Ref(cluster=request.cluster.name, id=investigation_id(now))
         # The CA stays out of the log: it may be larger than an event, and the cluster's files have it.
@@ -65,6 +73,15 @@ class Intake:
         if not opening.repeated:
             self._wake(opening.ref)
         return opening
+
+    async def _find_room(self, cluster: str) -> None:
+        open_ones = {ref.cluster for ref in await self._store.active() if is_adhoc(ref.cluster)}
+        if cluster not in open_ones and len(open_ones) >= MOST_AD_HOC:
+            raise Refused(
+                f"{MOST_AD_HOC} servers that are not configured are being investigated; there is no room for more",
+                nearest="an investigation ends 15 minutes after its verdict",
+                next="cancel one that is not needed, or name a configured cluster",
+            )
 
     async def resolve(self, resolutions: Sequence[Resolution]) -> int:
         """Notes what ended in the open investigations that know of its beginning; how many notes are new."""

@@ -14,6 +14,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.adapters.redis.store import connect
+from bot.config import ad_hoc
+from bot.engine.intake import MOST_AD_HOC
+from bot.errors import Refused
 from bot.model.diagnosis import Verdict
 from bot.model.events import Event, EventType
 from bot.model.finding import Status
@@ -111,6 +114,18 @@ async def test_whoever_asks_while_one_is_being_cancelled_gets_a_new_one(desk: De
         await desk.reached(anew.ref, concluded)
         assert await desk.store.open_ref(CLUSTER.name) == anew.ref
     assert ended.joined == ()
+
+
+async def test_there_is_room_for_so_many_servers_that_are_not_configured_and_always_for_clusters(desk: Desk) -> None:
+    async with desk.replica() as idle:
+        await idle.stop()
+        pasted = [ad_hoc(f"https://10.0.0.{number}:6443") for number in range(MOST_AD_HOC + 1)]
+        for cluster in pasted[:-1]:
+            await idle.intake.start(request(cluster=cluster))
+        with pytest.raises(Refused, match="there is no room for more"):
+            await idle.intake.start(request(cluster=pasted[-1]))
+        assert (await idle.intake.start(request(cluster=pasted[0], who="bob"))).joined
+        assert not (await idle.intake.start(request())).joined
 
 
 async def test_a_wish_with_a_key_is_one_however_often_it_is_told(desk: Desk) -> None:
