@@ -80,7 +80,7 @@ def intercepting(context: ssl.SSLContext, upstream: tuple[str, int]) -> Handle:
         with context.wrap_socket(connection, server_side=True) as inner:
             plain = socket.create_connection(upstream, timeout=_PATIENCE_S)
             with onwards.wrap_socket(plain) as outer:
-                _join(inner, outer)
+                passes_on(inner, outer)
 
     return handle
 
@@ -93,7 +93,7 @@ def by_turns(upstream: tuple[str, int]) -> Handle:
         if next(turns) % 2 == 1:
             return
         with socket.create_connection(upstream, timeout=_PATIENCE_S) as outer:
-            _join(connection, outer)
+            passes_on(connection, outer)
 
     return handle
 
@@ -109,12 +109,12 @@ def refuses_alpn(upstream: tuple[str, int]) -> Handle:
             return
         with socket.create_connection(upstream, timeout=_PATIENCE_S) as outer:
             outer.sendall(hello)
-            _join(connection, outer)
+            passes_on(connection, outer)
 
     return handle
 
 
-def _join(one: socket.socket, other: socket.socket) -> None:
+def passes_on(one: socket.socket, other: socket.socket) -> None:
     """Both directions, until either side ends."""
     back = threading.Thread(target=_pump, args=(other, one), daemon=True)
     back.start()

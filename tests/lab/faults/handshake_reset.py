@@ -1,0 +1,32 @@
+"""A firewall that looks into packets resets connections once TLS begins."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from tests.lab.fault import Ask, Truth
+from tests.lab.faults._outside import (
+    HELLO,
+    handshake,
+    plaintext,
+    to_balancer,
+)
+from tests.lab.seed import Draw
+from tests.lab.topology import Lab
+
+TRUTH = Truth(
+    cause="firewall-reject",
+    acceptable={"bot": ("firewall-reject",)},
+)
+
+
+@contextmanager
+def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
+    port = lab.balancer.port
+    with lab.router.filter(*to_balancer(lab, *HELLO), jump=["REJECT", "--reject-with", "tcp-reset"], chain="FORWARD") as rule:
+        assert handshake(lab.client, lab.lb.address, port, name=lab.names.api) == "reset"
+        assert handshake(lab.client, lab.lb.address, port, alpn=False) == "reset"
+        said = plaintext(lab.client, lab.lb.address, port)
+        assert said.startswith("HTTP/1.0 400")
+        yield Ask(proof=f"the router's rule has reset {rule.packets} handshakes; a request without TLS is answered '{said}'")
