@@ -9,29 +9,23 @@ from __future__ import annotations
 
 import base64
 import json
-import signal
 import ssl
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.demo.pki import Authority, Pair
-from tests.lab.asking import Ask, Lab, investigate
-from tests.lab.boxes import Handle, box, by_turns, dns_server, intercepting, refuses_alpn
-from tests.lab.control_plane import control_plane
-from tests.lab.network import namespaces
+from tests.lab.asking import investigate
+from tests.lab.boxes import Handle, box, by_turns, intercepting, refuses_alpn
+from tests.lab.fault import Ask
 from tests.lab.processes import wait_until
+from tests.lab.topology import Lab, running_lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.netns]
-
-DEAD = "10.77.5.99"
-NAME = "api.lab.test"
-
 
 Fault = Callable[[Lab], AbstractContextManager[Ask]]
 
@@ -39,20 +33,20 @@ Fault = Callable[[Lab], AbstractContextManager[Ask]]
 # Faults
 
 
+def direct(lab: Lab, **given: Any) -> Ask:
+    """The API server of one node, asked without a balancer."""
+    return Ask(**{"proof": "", "server": lab.api1.url, **given})
+
+
 @contextmanager
 def nothing(lab: Lab) -> Generator[Ask]:
-    assert lab.plane.status("/readyz") == 200
-    yield Ask()
+    yield direct(lab)
 
 
 @contextmanager
 def killed(lab: Lab) -> Generator[Ask]:
-    lab.plane.kill_apiserver()
-    try:
-        assert ":6443" not in lab.server.run("ss", "-ltn")
-        yield Ask()
-    finally:
-        lab.plane.start_apiserver()
+    with lab.api1.killed():
+        yield direct(lab)
 
 
 def restarted(*flags: str, serving: Callable[[Lab], Pair] | None = None) -> Fault:
@@ -60,62 +54,38 @@ def restarted(*flags: str, serving: Callable[[Lab], Pair] | None = None) -> Faul
 
     @contextmanager
     def fault(lab: Lab) -> Generator[Ask]:
-        lab.plane.kill_apiserver()
-        lab.plane.start_apiserver(*flags, serving=serving(lab) if serving else None, wait=False)
-        try:
-            wait_until(lab.plane.is_ready, "it is ready", within=60, process=lab.plane.apiserver)
-            yield Ask()
-        finally:
-            lab.plane.kill_apiserver()
-            lab.plane.start_apiserver()
+        with lab.api1.restarted(*flags, serving=serving(lab) if serving else None):
+            yield direct(lab)
 
     return fault
 
 
 def expired(lab: Lab) -> Pair:
     end = datetime.now(UTC) - timedelta(hours=3)
-    return lab.plane.authority.server([lab.plane.address, "127.0.0.1"], not_before=end - timedelta(days=365), not_after=end)
+    return lab.authority.server([lab.cp1.address, "127.0.0.1"], not_before=end - timedelta(days=365), not_after=end)
 
 
 @contextmanager
 def frozen(lab: Lab) -> Generator[Ask]:
-    process = lab.plane.apiserver
-    assert process is not None
-    process.signal(signal.SIGSTOP)
-    try:
-        wait_until(
-            lambda: Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", "stopped", within=5
-        )
-        yield Ask()
-    finally:
-        process.signal(signal.SIGCONT)
+    with lab.api1.frozen():
+        yield direct(lab)
 
 
 @contextmanager
 def etcd_frozen(lab: Lab) -> Generator[Ask]:
-    process = lab.plane.etcd
-    assert process is not None
-    process.signal(signal.SIGSTOP)
-    try:
-        wait_until(lambda: lab.plane.status("/livez") == 500, "/livez fails", within=20)
-        yield Ask()
-    finally:
-        process.signal(signal.SIGCONT)
-        wait_until(lambda: lab.plane.status("/readyz") == 200, "/readyz passes again", within=60)
+    with lab.etcd.frozen():
+        wait_until(lambda: lab.api1.status("/livez") == 500, "/livez fails", within=20)
+        yield direct(lab)
 
 
-def filtered(*rule: str, chain: str = "INPUT", match: tuple[str, ...] = ("-p", "tcp", "--dport", "6443")) -> Fault:
+def filtered(*rule: str, chain: str = "INPUT", sent: str = "--dport", match: tuple[str, ...] = ()) -> Fault:
     """A packet filter's rule on the server's machine, whose counter shows that it was met."""
 
     @contextmanager
     def fault(lab: Lab) -> Generator[Ask]:
-        lab.server.run("iptables", "-I", chain, *match, "-j", *rule)
-        try:
-            yield Ask()
-            counted = lab.server.run("iptables", "-L", chain, "1", "-v", "-x", "-n").split()
-            assert int(counted[0]) > 0
-        finally:
-            lab.server.run("iptables", "-D", chain, *match, "-j", *rule)
+        with lab.cp1.filter("-p", "tcp", sent, str(lab.api1.port), *match, jump=rule, chain=chain) as placed:
+            yield direct(lab)
+            assert placed.packets > 0
 
     return fault
 
@@ -125,32 +95,31 @@ def behind(make: Callable[[Lab], Handle]) -> Fault:
 
     @contextmanager
     def fault(lab: Lab) -> Generator[Ask]:
-        with box(lab.server, make(lab)) as made:
-            yield Ask(server=f"https://{made.place}")
+        with box(lab.cp1, make(lab)) as made:
+            yield direct(lab, server=f"https://{made.place}")
             assert made.seen > 0
 
     return fault
 
 
+def upstream(lab: Lab) -> tuple[str, int]:
+    return lab.cp1.address, lab.api1.port
+
+
 def corporate(lab: Lab) -> ssl.SSLContext:
-    pair = Authority("Corp TLS Inspection CA").server([lab.plane.address], common_name=lab.plane.address)
+    pair = Authority("Corp TLS Inspection CA").server([lab.cp1.address], common_name=lab.cp1.address)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*pair.write(lab.folder, "box"))
+    context.load_cert_chain(*pair.write(lab.scratch(), "box"))
     return context
 
 
-def named(*, address: str | None = None, rcode: str = "NOERROR") -> Fault:
-    """The server by a name, which a DNS server of the lab answers like this."""
+def named(*, rcode: str | None = None) -> Fault:
+    """The server by a name, which the lab's DNS server answers like this: an address that nobody has, or a code."""
 
     @contextmanager
     def fault(lab: Lab) -> Generator[Ask]:
-        files = {
-            "/etc/resolv.conf": f"nameserver {lab.server.address}\n",
-            "/etc/hosts": "127.0.0.1 localhost\n",
-        }
-        with dns_server(lab.server, address=address, rcode=rcode) as asked:
-            yield Ask(server=f"https://{NAME}:6443", server_name="kubernetes", files=files)
-            assert f"{NAME}." in asked
+        with lab.nameserver.saying({lab.names.api: [lab.spare()]}, rcode=rcode):
+            yield direct(lab, server=lab.url)
 
     return fault
 
@@ -158,13 +127,8 @@ def named(*, address: str | None = None, rcode: str = "NOERROR") -> Fault:
 @contextmanager
 def cut_off(lab: Lab) -> Generator[Ask]:
     """The bot's own machine loses its network; the cluster is well."""
-    rule = ("OUTPUT", "-o", "eth0", "-j", "DROP")
-    lab.network.client.run("iptables", "-A", *rule)
-    try:
-        assert lab.plane.status("/readyz") == 200
-        yield Ask(controls=(f"{DEAD}:443", "192.0.2.1:443"))
-    finally:
-        lab.network.client.run("iptables", "-D", *rule)
+    with lab.client.filter("-o", "eth0", jump=["DROP"], chain="OUTPUT"):
+        yield direct(lab, controls=(f"{lab.spare()}:443", "192.0.2.1:443"))
 
 
 def asking(**given: Any) -> Fault:
@@ -172,8 +136,7 @@ def asking(**given: Any) -> Fault:
 
     @contextmanager
     def fault(lab: Lab) -> Generator[Ask]:
-        assert lab.plane.status("/readyz") == 200
-        yield Ask(**{key: value(lab) if callable(value) else value for key, value in given.items()})
+        yield direct(lab, **{key: value(lab) if callable(value) else value for key, value in given.items()})
 
     return fault
 
@@ -200,7 +163,7 @@ def tied(truth: str, *alike: str) -> Expected:
 
 REFUSED = ("apiserver-not-running", "apiserver-wrong-bind-address", "firewall-reject", "lb-down")
 SILENT = ("firewall-drop", "node-down", "authorized-ip-ranges")
-LARGE = ("-p", "tcp", "--sport", "6443", "-m", "length", "--length", "601:65535")
+LARGE = ("-m", "length", "--length", "601:65535")
 
 FAULTS: dict[str, tuple[Fault, Expected]] = {
     "nothing": (nothing, certain("healthy")),
@@ -212,9 +175,9 @@ FAULTS: dict[str, tuple[Fault, Expected]] = {
     "rejected": (filtered("REJECT", "--reject-with", "icmp-port-unreachable"), certain("firewall-reject")),
     "rejected as if unreachable": (filtered("REJECT", "--reject-with", "icmp-net-unreachable"), certain("firewall-reject")),
     "rejected by a reset": (filtered("REJECT", "--reject-with", "tcp-reset"), tied("firewall-reject", *REFUSED)),
-    "large packets lost": (filtered("DROP", chain="OUTPUT", match=LARGE), certain("mtu-black-hole")),
-    "no such machine": (asking(server=f"https://{DEAD}:6443"), tied("node-down", "no-route")),
-    "a record that leads nowhere": (named(address=DEAD), tied("dns-wrong-address", "node-down", "no-route")),
+    "large packets lost": (filtered("DROP", chain="OUTPUT", sent="--sport", match=LARGE), certain("mtu-black-hole")),
+    "no such machine": (asking(server=lambda lab: f"https://{lab.spare()}:6443"), tied("node-down", "no-route")),
+    "a record that leads nowhere": (named(), tied("dns-wrong-address", "node-down", "no-route")),
     "a resolver that fails": (named(rcode="SERVFAIL"), certain("dns-server-failing")),
     "certificate expired": (restarted(serving=expired), certain("serving-certificate-expired")),
     "cluster rebuilt": (asking(authority=lambda lab: Authority()), certain("ca-mismatch")),
@@ -223,24 +186,27 @@ FAULTS: dict[str, tuple[Fault, Expected]] = {
         tied("wrong-cluster-answers", "ca-mismatch"),
     ),
     "garbage for a token": (asking(user={"token": "no-token-at-all"}), certain("token-rejected")),
-    "plain http": (asking(server=lambda lab: lab.plane.url.replace("https", "http")), certain("client-misconfigured")),
-    "intercepted": (behind(lambda lab: intercepting(corporate(lab), lab.upstream())), certain("tls-intercepted")),
-    "ALPN refused": (behind(lambda lab: refuses_alpn(lab.upstream())), certain("alpn-blocked")),
-    "one of two dead": (behind(lambda lab: by_turns(lab.upstream())), tied("lb-backend-down")),
+    "plain http": (asking(server=lambda lab: lab.api1.url.replace("https", "http")), certain("client-misconfigured")),
+    "intercepted": (behind(lambda lab: intercepting(corporate(lab), upstream(lab))), certain("tls-intercepted")),
+    "ALPN refused": (behind(lambda lab: refuses_alpn(upstream(lab))), certain("alpn-blocked")),
+    "one of two dead": (behind(lambda lab: by_turns(upstream(lab))), tied("lb-backend-down")),
     "the bot cut off": (cut_off, certain("prober-cut-off")),
 }
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Generator[Lab]:
-    with namespaces("4") as network, control_plane(tmp_path_factory.mktemp("plane"), network.control_plane) as plane:
-        yield Lab(network=network, plane=plane, folder=tmp_path_factory.mktemp("asked"))
+def lab() -> Generator[Lab]:
+    with running_lab(4) as made:
+        yield made
 
 
 @pytest.mark.parametrize(("fault", "expected"), FAULTS.values(), ids=FAULTS)
 def test_a_real_fault_is_judged_as_far_as_one_place_can_see(lab: Lab, fault: Fault, expected: Expected) -> None:
-    with fault(lab) as ask:
-        said = investigate(lab, ask)
+    try:
+        with fault(lab) as ask:
+            said = investigate(lab, ask)
+    finally:
+        lab.recover()
     causes = {cause["id"]: cause["confidence"] for cause in said["causes"]}
     first = said["causes"][0]
     best = {first["id"], *first["tied_with"]}
@@ -252,7 +218,7 @@ def test_a_real_fault_is_judged_as_far_as_one_place_can_see(lab: Lab, fault: Fau
 
 
 def test_rejected_credentials_do_not_hide_that_the_api_server_is_well(lab: Lab) -> None:
-    said = investigate(lab, Ask(user={"token": "no-token-at-all"}))
+    said = investigate(lab, direct(lab, user={"token": "no-token-at-all"}))
     outcomes = {step["probe"]: step["outcome"] for step in said["steps"]}
     assert (outcomes["apiserver-health"], outcomes["apiserver-auth"]) == ("healthy", "token-rejected")
 
@@ -289,18 +255,18 @@ class Impostor:
 def impostor(lab: Lab, serving: Pair, version: ssl.TLSVersion) -> Generator[tuple[Impostor, str]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = context.maximum_version = version
-    context.load_cert_chain(*serving.write(lab.folder, "impostor"))
+    context.load_cert_chain(*serving.write(lab.scratch(), "impostor"))
     # It names the real authority as the one whose certificates it takes, so that nothing keeps a client from presenting one.
-    context.load_verify_locations(cadata=lab.plane.authority.pem)
+    context.load_verify_locations(cadata=lab.authority.pem)
     context.verify_mode = ssl.CERT_OPTIONAL
     made = Impostor(context)
-    with box(lab.server, made.handle) as met:
+    with box(lab.cp1, made.handle) as met:
         yield made, f"https://{met.place}"
 
 
 def everything(lab: Lab) -> dict[str, str]:
     """A user with a token and with a client certificate."""
-    certificate, key = (base64.b64encode(text.encode()).decode() for text in (lab.plane.admin.certificate, lab.plane.admin.key))
+    certificate, key = (base64.b64encode(text.encode()).decode() for text in (lab.admin.certificate, lab.admin.key))
     return {"token": TOKEN, "client-certificate-data": certificate, "client-key-data": key}
 
 
@@ -313,10 +279,10 @@ VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVe
 @VERSIONS
 @pytest.mark.parametrize("flaw", ["authority", "name"])
 def test_neither_token_nor_client_certificate_ever_reaches_an_impostor(lab: Lab, version: ssl.TLSVersion, flaw: str) -> None:
-    authority = Authority() if flaw == "authority" else lab.plane.authority
-    serving = authority.server([lab.plane.address if flaw == "authority" else "another.example.com"])
+    authority = Authority() if flaw == "authority" else lab.authority
+    serving = authority.server([lab.cp1.address if flaw == "authority" else "another.example.com"])
     with impostor(lab, serving, version) as (seen, url):
-        said = investigate(lab, Ask(server=url, user=everything(lab), more=READS))
+        said = investigate(lab, direct(lab, server=url, user=everything(lab), more=READS))
     told = b"".join(seen.decrypted)
     assert b"GET /livez?verbose" in told
     assert b"authorization" not in told.lower()
@@ -329,8 +295,8 @@ def test_neither_token_nor_client_certificate_ever_reaches_an_impostor(lab: Lab,
 @VERSIONS
 def test_the_same_server_with_the_right_certificate_is_given_both(lab: Lab, version: ssl.TLSVersion) -> None:
     """So that the impostor is known to notice what it would be told."""
-    with impostor(lab, lab.plane.authority.server([lab.plane.address]), version) as (seen, url):
-        investigate(lab, Ask(server=url, user=everything(lab), more=READS))
+    with impostor(lab, lab.authority.server([lab.cp1.address]), version) as (seen, url):
+        investigate(lab, direct(lab, server=url, user=everything(lab), more=READS))
     told = b"".join(seen.decrypted)
     assert b"Bearer " + TOKEN.encode() in told
     assert b"GET /api/v1/namespaces/kube-system/pods" in told
