@@ -7,17 +7,11 @@ from contextlib import contextmanager
 
 from tests.lab.boxes import refuses_alpn
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    handshake,
-    on_the_way,
-)
+from tests.lab.faults._outside import handshake, on_the_way
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="alpn-blocked",
-    acceptable={"bot": ("alpn-blocked",)},
-)
+TRUTH = Truth(cause="alpn-blocked", acceptable={"bot": ("alpn-blocked",)})
 
 
 @contextmanager

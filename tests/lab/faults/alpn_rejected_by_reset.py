@@ -6,18 +6,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    closes_alpn_by_reset,
-    handshake,
-    on_the_way,
-)
+from tests.lab.faults._outside import closes_alpn_by_reset, handshake, on_the_way
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="alpn-blocked",
-    acceptable={"bot": ("alpn-blocked",)},
-)
+TRUTH = Truth(cause="alpn-blocked", acceptable={"bot": ("alpn-blocked",)})
 
 
 @contextmanager

@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    resolved,
-)
+from tests.lab.faults._outside import resolved
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 

@@ -8,18 +8,11 @@ from datetime import timedelta
 
 from tests.lab import tokens
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    handshake,
-    small_packets,
-)
+from tests.lab.faults._outside import handshake, small_packets
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="mtu-black-hole",
-    acceptable={"bot": ("mtu-black-hole", "token-rejected")},
-    also=("token-rejected",),
-)
+TRUTH = Truth(cause="mtu-black-hole", acceptable={"bot": ("mtu-black-hole", "token-rejected")}, also=("token-rejected",))
 
 
 @contextmanager

@@ -7,9 +7,7 @@ from contextlib import contextmanager
 
 from bot.demo.pki import Authority
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    handshake,
-)
+from tests.lab.faults._outside import handshake
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 

@@ -10,10 +10,7 @@ from tests.lab.fault import Ask, Truth
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="serving-certificate-expired",
-    acceptable={"bot": ("serving-certificate-expired",)},
-)
+TRUTH = Truth(cause="serving-certificate-expired", acceptable={"bot": ("serving-certificate-expired",)})
 
 
 @contextmanager

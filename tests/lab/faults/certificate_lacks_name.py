@@ -9,10 +9,7 @@ from tests.lab.fault import Ask, Truth
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="serving-certificate-name-mismatch",
-    acceptable={"bot": ("serving-certificate-name-mismatch",)},
-)
+TRUTH = Truth(cause="serving-certificate-name-mismatch", acceptable={"bot": ("serving-certificate-name-mismatch",)})
 
 
 @contextmanager

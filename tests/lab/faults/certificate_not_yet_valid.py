@@ -10,10 +10,7 @@ from tests.lab.fault import Ask, Truth
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="serving-certificate-not-yet-valid",
-    acceptable={"bot": ("serving-certificate-not-yet-valid",)},
-)
+TRUTH = Truth(cause="serving-certificate-not-yet-valid", acceptable={"bot": ("serving-certificate-not-yet-valid",)})
 
 
 @contextmanager

@@ -11,10 +11,7 @@ from tests.lab.kubeadm import as_user
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="client-certificate-expired",
-    acceptable={"bot": ("client-certificate-expired",)},
-)
+TRUTH = Truth(cause="client-certificate-expired", acceptable={"bot": ("client-certificate-expired",)})
 
 
 @contextmanager

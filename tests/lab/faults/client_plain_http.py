@@ -6,16 +6,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    plaintext,
-)
+from tests.lab.faults._outside import plaintext
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="client-misconfigured",
-    acceptable={"bot": ("client-misconfigured",)},
-)
+TRUTH = Truth(cause="client-misconfigured", acceptable={"bot": ("client-misconfigured",)})
 
 
 @contextmanager

@@ -7,10 +7,7 @@ from contextlib import contextmanager
 
 from tests.lab.boxes import box
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    plaintext,
-    web_server,
-)
+from tests.lab.faults._outside import plaintext, web_server
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 

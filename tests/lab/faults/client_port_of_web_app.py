@@ -9,10 +9,7 @@ from contextlib import contextmanager
 from bot.demo.pki import Authority
 from tests.lab.boxes import box
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    handshake,
-    web_server,
-)
+from tests.lab.faults._outside import handshake, web_server
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 

@@ -12,7 +12,7 @@ from tests.lab.topology import Lab
 TRUTH = Truth(
     cause="client-route-wrong",
     acceptable={"bot": ("client-route-wrong", "no-route")},
-    because="The error is this machine's own, without a message from outside; whether a better route should be there is not in it.",
+    because="The error is this machine's own, without a message from outside; whether it should be there is not in it.",
 )
 
 

@@ -7,16 +7,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    wrong_clock,
-)
+from tests.lab.faults._outside import wrong_clock
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="clock-skew",
-    acceptable={"bot": ("clock-skew",)},
-)
+TRUTH = Truth(cause="clock-skew", acceptable={"bot": ("clock-skew",)})
 
 
 @contextmanager

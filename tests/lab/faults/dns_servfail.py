@@ -9,10 +9,7 @@ from tests.lab.fault import Ask, Truth
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="dns-server-failing",
-    acceptable={"bot": ("dns-server-failing",)},
-)
+TRUTH = Truth(cause="dns-server-failing", acceptable={"bot": ("dns-server-failing",)})
 
 
 @contextmanager

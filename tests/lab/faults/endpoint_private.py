@@ -6,9 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    elsewhere,
-)
+from tests.lab.faults._outside import elsewhere
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 

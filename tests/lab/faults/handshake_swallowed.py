@@ -6,19 +6,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    HELLO,
-    handshake,
-    plaintext,
-    to_balancer,
-)
+from tests.lab.faults._outside import HELLO, handshake, plaintext, to_balancer
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="firewall-drop",
-    acceptable={"bot": ("firewall-drop",)},
-)
+TRUTH = Truth(cause="firewall-drop", acceptable={"bot": ("firewall-drop",)})
 
 
 @contextmanager

@@ -7,17 +7,11 @@ from contextlib import contextmanager
 
 from bot.demo.pki import Pair
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    Intermediate,
-    handshake,
-)
+from tests.lab.faults._outside import Intermediate, handshake
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="healthy",
-    acceptable={"bot": ("healthy",)},
-)
+TRUTH = Truth(cause="healthy", acceptable={"bot": ("healthy",)})
 
 
 @contextmanager

@@ -6,17 +6,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    handshake,
-    to_balancer,
-)
+from tests.lab.faults._outside import handshake, to_balancer
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="healthy",
-    acceptable={"bot": ("healthy",)},
-)
+TRUTH = Truth(cause="healthy", acceptable={"bot": ("healthy",)})
 
 
 @contextmanager

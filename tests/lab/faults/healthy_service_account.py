@@ -10,10 +10,7 @@ from tests.lab.fault import Ask, Truth
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="healthy",
-    acceptable={"bot": ("healthy",)},
-)
+TRUTH = Truth(cause="healthy", acceptable={"bot": ("healthy",)})
 
 
 @contextmanager

@@ -6,17 +6,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    handshake,
-    small_packets,
-)
+from tests.lab.faults._outside import handshake, small_packets
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="healthy",
-    acceptable={"bot": ("healthy",)},
-)
+TRUTH = Truth(cause="healthy", acceptable={"bot": ("healthy",)})
 
 
 @contextmanager

@@ -10,10 +10,7 @@ from tests.lab.kubeadm import as_user
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="healthy",
-    acceptable={"bot": ("healthy",)},
-)
+TRUTH = Truth(cause="healthy", acceptable={"bot": ("healthy",)})
 
 
 @contextmanager

@@ -6,16 +6,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    resolved,
-)
+from tests.lab.faults._outside import resolved
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="hosts-file-override",
-    acceptable={"bot": ("hosts-file-override",)},
-)
+TRUTH = Truth(cause="hosts-file-override", acceptable={"bot": ("hosts-file-override",)})
 
 
 @contextmanager

@@ -9,10 +9,7 @@ from tests.lab.fault import Ask, Truth
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="firewall-reject",
-    acceptable={"bot": ("firewall-reject",)},
-)
+TRUTH = Truth(cause="firewall-reject", acceptable={"bot": ("firewall-reject",)})
 
 
 @contextmanager

@@ -7,16 +7,11 @@ from contextlib import contextmanager
 
 from tests.lab import tokens
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    without_default_rights,
-)
+from tests.lab.faults._outside import without_default_rights
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="permission-denied",
-    acceptable={"bot": ("permission-denied",)},
-)
+TRUTH = Truth(cause="permission-denied", acceptable={"bot": ("permission-denied",)})
 
 
 @contextmanager

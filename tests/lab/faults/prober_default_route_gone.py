@@ -10,10 +10,7 @@ from tests.lab.fault import Ask, Truth
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="prober-cut-off",
-    acceptable={"bot": ("prober-cut-off",)},
-)
+TRUTH = Truth(cause="prober-cut-off", acceptable={"bot": ("prober-cut-off",)})
 
 
 @contextmanager

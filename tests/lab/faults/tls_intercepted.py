@@ -9,17 +9,11 @@ from contextlib import contextmanager
 from bot.demo.pki import Authority
 from tests.lab.boxes import intercepting
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    handshake,
-    on_the_way,
-)
+from tests.lab.faults._outside import handshake, on_the_way
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="tls-intercepted",
-    acceptable={"bot": ("tls-intercepted",)},
-)
+TRUTH = Truth(cause="tls-intercepted", acceptable={"bot": ("tls-intercepted",)})
 
 
 @contextmanager

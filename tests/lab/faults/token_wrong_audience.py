@@ -10,10 +10,7 @@ from tests.lab.fault import Ask, Truth
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
-TRUTH = Truth(
-    cause="token-rejected",
-    acceptable={"bot": ("token-rejected",)},
-)
+TRUTH = Truth(cause="token-rejected", acceptable={"bot": ("token-rejected",)})
 
 
 @contextmanager

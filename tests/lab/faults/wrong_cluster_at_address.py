@@ -6,9 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._outside import (
-    other_cluster,
-)
+from tests.lab.faults._outside import other_cluster
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
