@@ -61,9 +61,9 @@ class Box:
 
 
 @contextmanager
-def box(host: Host, handle: Handle) -> Generator[Box]:
-    """A box at the host's own address and a free port."""
-    made = host.here(lambda: Box(socket.create_server((host.address, 0), backlog=64), handle))
+def box(host: Host, handle: Handle, *, port: int = 0) -> Generator[Box]:
+    """A box at the host's own address, at this port or a free one."""
+    made = host.here(lambda: Box(socket.create_server((host.address, port), backlog=64), handle))
     try:
         yield made
     finally:
