@@ -35,10 +35,14 @@ class Row:
 
 
 class Bench:
-    """A lab that is made when the first fault needs it, and anew after one that could not be undone."""
+    """A lab that is made when the first fault needs it, and anew after one that could not be undone.
 
-    def __init__(self, seed: int) -> None:
+    ``patience`` is how many seconds the lab may take to be well again after a fault.
+    """
+
+    def __init__(self, seed: int, patience: float = 75) -> None:
         self.seed = seed
+        self.patience = patience
         self.rebuilt: list[str] = []
         self._running: Generator[Lab] | None = None
         self._lab: Lab | None = None
@@ -81,7 +85,7 @@ class Bench:
 
     def _undone(self, fault: Fault) -> None:
         try:
-            self.lab.recover()
+            self.lab.recover(self.patience)
         except AssertionError as error:
             self.rebuilt.append(f"{fault.name}: {error}")
             self.close()
