@@ -23,6 +23,12 @@ from tests.ports import free_port
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(__file__).parent / "testdata"
 WITHIN_S = 60.0
+MODULE = """\
+import runpy, signal
+signal.signal(signal.SIGINT, signal.{interrupt})
+runpy.run_module("bot.cli", run_name="__main__", alter_sys=True)
+"""
+"""``python -m bot.cli`` with Ctrl-C as at a terminal, also where whoever runs the tests ignores it: ``make test &``, nohup."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +51,9 @@ class Terminal:
             "PYTHONWARNINGS": "error",
         }
 
-    async def start(self, *words: str, **environment: str) -> Process:
+    async def start(self, *words: str, interrupt: str = "default_int_handler", **environment: str) -> Process:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot.cli", *words),
+            *(sys.executable, "-c", MODULE.format(interrupt=interrupt), *words),
             cwd=self.home,
             env={**self.environment, **environment},
             stdin=asyncio.subprocess.DEVNULL,
@@ -311,14 +317,18 @@ async def test_every_mistake_of_a_playbook_is_listed_at_once(terminal: Terminal)
     assert done.err.count("three-mistakes.yaml:") >= 3
 
 
-@pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_being_told_to_stop_ends_quickly_and_leaves_nothing(terminal: Terminal, how: signal.Signals, status: int) -> None:
-    """In the middle of a rehearsal that takes five seconds by itself."""
-    process = await terminal.start("demo", "tls-silent")
+async def in_the_middle(process: Process) -> None:
+    """Of a rehearsal that takes five seconds by itself."""
     assert process.stdout is not None
     async with asyncio.timeout(WITHIN_S):
         while b"accepts connections, in" not in await process.stdout.readline():
             assert not process.stdout.at_eof()
+
+
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_being_told_to_stop_ends_quickly_and_leaves_nothing(terminal: Terminal, how: signal.Signals, status: int) -> None:
+    process = await terminal.start("demo", "tls-silent")
+    await in_the_middle(process)
     assert len(stores_of(terminal.home)) == 1
     process.send_signal(how)
     done = await finish(process)
@@ -327,6 +337,16 @@ async def test_being_told_to_stop_ends_quickly_and_leaves_nothing(terminal: Term
     assert "Verdict" not in done.out
     assert stores_of(terminal.home) == []
     assert [path.name for path in terminal.home.iterdir() if path.name.startswith("apidown")] == []
+
+
+async def test_an_interrupt_that_was_ignored_before_stays_ignored(terminal: Terminal) -> None:
+    """As Unix has it: what a shell started in the background is not meant by its Ctrl-C."""
+    process = await terminal.start("demo", "tls-silent", interrupt="SIG_IGN")
+    await in_the_middle(process)
+    process.send_signal(signal.SIGINT)
+    done = await finish(process)
+    assert (done.status, done.err) == (0, "")
+    assert "Verdict" in done.out
 
 
 async def test_a_defect_is_no_verdict_and_is_redacted(terminal: Terminal) -> None:
