@@ -101,7 +101,7 @@ class Balancer(Server):
     def backends(self) -> dict[str, Backend]:
         """By server's name; empty when the balancer does not answer."""
         try:
-            text = self._say("show stat")
+            text = self.tell("show stat")
         except OSError:
             return {}
         rows = csv.DictReader(io.StringIO(text.lstrip("# ")))
@@ -139,7 +139,8 @@ class Balancer(Server):
         """The servers as the statistics have them, in one line, for a fault's proof."""
         return ", ".join(f"{name} {row.status} {row.check} {row.code}".strip() for name, row in self.backends().items())
 
-    def _say(self, command: str) -> str:
+    def tell(self, command: str) -> str:
+        """What it answers to a command at its statistics socket."""
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(2)
             link.connect(str(self._socket))
