@@ -248,7 +248,8 @@ class _Late:
 
     async def ready(self) -> None:
         if not self.app.ready:
-            raise Unavailable("no connection to Slack is open")
+            refused = self.app.refused
+            raise Unavailable(f"Slack does not take the bot's token ({refused})" if refused else "no connection to Slack is open")
 
 
 def _tokens(settings: Settings) -> tuple[str, str]:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from bot.app import Core
 from bot.doctor import judge
-from bot.doctor.lines import Line
+from bot.doctor.lines import Line, redacted
 from bot.doctor.machine import problem
 from bot.errors import ApidownError
 from bot.model.finding import Finding, Status
 from bot.model.target import Cluster, CredentialKind
 from bot.ports import ClusterAccess, Directory, ProbeRound
+from bot.redact import Redactor
 
 Say = Callable[[Line], None]
 
@@ -26,14 +27,20 @@ _KINDS = {
 _VERIFIED = "put the cluster's certificate-authority into the kubeconfig in place of insecure-skip-tls-verify"
 
 
-async def look(core: Core, directory: Directory, cluster: Cluster, say: Say, *, asks: str, within_s: float) -> None:
-    """Says one line a check. ``asks`` is the command that looks closer. ``within_s`` bounds it all, and every answer comes
+async def look(core: Core, directory: Directory, cluster: Cluster, tell: Say, *, asks: str, within_s: float) -> None:
+    """Tells one line a check. ``asks`` is the command that looks closer. ``within_s`` bounds it all, and every answer comes
     as soon as its probe has ended."""
     try:
         access = await directory.access(cluster)
     except ApidownError as error:
-        say(problem("files", error, subject=cluster.name, remedy="correct the configuration, or give the file"))
+        tell(problem("files", error, subject=cluster.name, remedy="correct the configuration, or give the file"))
         return
+    redactor = Redactor().also(access.secrets)
+
+    def say(line: Line) -> None:
+        """A server may repeat the credentials that it was given."""
+        tell(*redacted([line], redactor))
+
     say(_files(access))
     now = core.clock.monotonic()
     opened = core.local().open_round(access, round=1, ladder_deadline=now + within_s * 0.7)

@@ -89,8 +89,13 @@ class SlackApp:
 
     @property
     def ready(self) -> bool:
-        """Commands typed now are heard."""
-        return self._socket.ready
+        """Commands typed now are heard, and can be answered."""
+        return self._socket.ready and not self._slack.refused
+
+    @property
+    def refused(self) -> str:
+        """Slack's code for what is wrong with the bot's token; empty as long as Slack takes it."""
+        return self._slack.refused
 
     async def run(self) -> None:
         """Checks both tokens, then serves. Raises ConfigError when Slack refuses a token; waits while Slack is away."""

@@ -18,7 +18,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.model.base import Json
-from bot.slack.errors import EXPECTED, Kind, Result, failure, kind_of
+from bot.slack.errors import EXPECTED, TOKEN_REFUSED, Kind, Result, failure, kind_of
 from bot.slack.last_look import Still, ask_before_sending, only_while
 
 # Above 4,000 characters an edit is refused and a post is split; entities and Slack's own markup need some room.
@@ -34,6 +34,8 @@ class SlackClient:
 
     def __init__(self, web: AsyncWebClient, session: aiohttp.ClientSession) -> None:
         self.web = web
+        self.refused = ""
+        """Slack's code for what is wrong with the bot's token; empty as long as Slack takes it."""
         self._session = session
 
     @classmethod
@@ -49,7 +51,7 @@ class SlackClient:
 
     async def identify(self) -> Result:
         """``auth.test``: who the token belongs to."""
-        return await _outcome(self.web.auth_test())
+        return await self._told(self.web.auth_test())
 
     async def open_socket(self, app_token: str) -> Result:
         """``apps.connections.open``: whether Socket Mode takes this app token. The ticket it returns is not used."""
@@ -83,7 +85,7 @@ class SlackClient:
             **arguments,
         )
         with only_while(still):
-            return await _outcome(call)
+            return await self._told(call)
 
     async def update(
         self, channel: str, ts: str, *, text: str, blocks: Sequence[Json] = (), still: Still | None = None
@@ -95,7 +97,7 @@ class SlackClient:
             channel=channel, ts=ts, text=shorten(text), blocks=list(blocks), parse="none", link_names=False
         )
         with only_while(still):
-            return await _outcome(call)
+            return await self._told(call)
 
     async def history(self, channel: str, *, oldest: str) -> Result:
         """The channel's messages since ``oldest`` with their metadata, in ``data["messages"]``, oldest first."""
@@ -109,15 +111,15 @@ class SlackClient:
 
     async def present(self, channel: str) -> Result:
         """Whether the bot can read this channel, and so is in it: one message is asked for, and not looked at."""
-        return await _outcome(self.web.conversations_history(channel=channel, limit=1))
+        return await self._told(self.web.conversations_history(channel=channel, limit=1))
 
     async def members(self, user_group: str) -> Result:
         """``usergroups.users.list``: the user ids, in ``data["users"]``."""
-        return await _outcome(self.web.usergroups_users_list(usergroup=user_group))
+        return await self._told(self.web.usergroups_users_list(usergroup=user_group))
 
     async def groups(self) -> Result:
         """``usergroups.list``: what each user group is called, in ``data["usergroups"]``."""
-        return await _outcome(self.web.usergroups_list())
+        return await self._told(self.web.usergroups_list())
 
     async def respond(self, response_url: str, body: Json) -> Result:
         """Answers by a response URL: five times in half an hour at most, and only the person sees it."""
@@ -130,11 +132,20 @@ class SlackClient:
             return Result(kind=Kind.OK)
         return Result(kind=kind_of(response.body[:80], response.status_code), error=response.body[:80])
 
+    async def _told(self, call: Awaitable[AsyncSlackResponse]) -> Result:
+        """The outcome of a call with the bot's token, and whether Slack takes that token."""
+        result = await _outcome(call)
+        if result.ok:
+            self.refused = ""
+        elif result.error in TOKEN_REFUSED:
+            self.refused = result.error
+        return result
+
     async def _pages(self, method: Any, **arguments: Any) -> Result:
         messages: list[Mapping[str, Any]] = []
         cursor: str | None = None
         for _ in range(_PAGES):
-            result = await _outcome(method(limit=_PAGE, cursor=cursor, include_all_metadata=True, **arguments))
+            result = await self._told(method(limit=_PAGE, cursor=cursor, include_all_metadata=True, **arguments))
             if not result.ok:
                 return result
             messages += result.data.get("messages") or []

@@ -86,12 +86,9 @@ _DESTINATION = {
     "user_not_found",
     "ekm_access_denied",
 }
-_FATAL = {
-    "not_authed",
-    "invalid_auth",
-    "account_inactive",
-    "token_revoked",
-    "token_expired",
+TOKEN_REFUSED = frozenset({"not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired"})
+"""Codes that say that the token itself is wrong, whatever was asked."""
+_FATAL = TOKEN_REFUSED | {
     "missing_scope",
     "not_allowed_token_type",
     "no_permission",

@@ -15,13 +15,17 @@ from typing import Any
 import pytest
 
 from bot.clock import SystemClock
+from bot.config import Config, ad_hoc
 from bot.demo.pki import Authority
 from bot.demo.scenarios import SCENARIOS, rehearse
 from bot.demo.server import Behaviour, api_server
+from bot.doctor import clusters, machine
 from bot.doctor.lines import Line, all_is_well, as_text
 from bot.doctor.run import examine
 from bot.doctor.slack import way_to_socket
 from bot.model.finding import Status
+from bot.model.target import Cluster
+from bot.ports import ClusterAccess
 from bot.render.terminal import no_paint
 from tests.fakes.redis_server import find_redis, redis_server
 from tests.fakes.slack import FakeSlack
@@ -333,3 +337,20 @@ def _plain(text: str) -> set[str]:
     ):
         text = re.sub(pattern, word, text)
     return {" ".join(line.split()) for line in text.splitlines() if line.strip()}
+
+
+class SaysTooMuch:
+    """Files whose problem repeats a credential, which no form gives away."""
+
+    async def access(self, cluster: Cluster) -> ClusterAccess:
+        return ClusterAccess(cluster=cluster, problems=("The token is hunter-two.",), secrets=lambda: frozenset({"hunter-two"}))
+
+
+async def test_no_line_has_the_value_of_a_clusters_credentials() -> None:
+    core, _ = machine.playbooks(Config.empty(), ())
+    assert core is not None
+    lines: list[Line] = []
+    asked = ad_hoc(f"https://127.0.0.1:{free_port()}")
+    await clusters.look(core, SaysTooMuch(), asked, lines.append, asks="apidown investigate lab", within_s=5)
+    assert "The token is [redacted]." in lines[0].sentence
+    assert "hunter-two" not in "".join(line.sentence + line.remedy for line in lines)

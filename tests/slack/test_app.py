@@ -424,3 +424,15 @@ async def test_a_connection_that_is_closed_at_once_is_tried_again_ever_more_slow
     assert [gap >= pause * 0.9 for gap, pause in zip(gaps, (0.1, 0.2, 0.4, 0.4), strict=False)] == [True] * 4
     slack.link_enabled = True
     await slack.wait_for(lambda: slack.connections)
+
+
+async def test_a_token_that_is_revoked_while_the_bot_runs_ends_its_readiness(slack, open_desk, client):
+    desk = await open_desk()
+    assert desk.app.ready
+    slack.break_token(slack.bot_token)
+    await client.post(slack.incidents, text="anything")
+    assert not desk.app.ready
+    assert desk.app.refused == "token_revoked"
+    slack.break_token(slack.bot_token, None)
+    await client.post(slack.incidents, text="anything")
+    assert desk.app.ready
