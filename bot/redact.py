@@ -39,14 +39,13 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     # JSON web tokens: three base64url parts, the first one starting with '{"'; cut off ones too.
     (re.compile(r"\beyJ[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]*){0,2}"), f"{MARK} token"),
-    # Authorization headers and bare bearer tokens.
+    # Authorization headers.
     (
         re.compile(
             r"(?i)\b((?:proxy-)?authorization['\"]?[ \t]{0,8}[:=][ \t]{0,8}['\"]?)(?:bearer|basic|token|negotiate)\s+[^\s'\",;]+"
         ),
         rf"\1{MARK}",
     ),
-    (re.compile(rf"\b((?i:bearer|basic)[ \t]{{1,8}})(?:{_NO_WORD}[A-Za-z0-9._~+/=-]{{8,}}|[a-z]{{20,}})"), rf"\1{MARK}"),
     # Slack tokens and webhook paths.
     (re.compile(r"\bx(?:ox[a-z]|app|wfp)-[A-Za-z0-9-]{8,}"), f"{MARK} Slack token"),
     (re.compile(r"(hooks\.slack\.com/(?:services|workflows|triggers)/)[A-Za-z0-9/_-]+"), rf"\1{MARK}"),
@@ -99,6 +98,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(://)[^/\s:@\"'<>]{20,200}(@)"), rf"\1{MARK}\2"),
 )
 
+# What follows a scheme's name without a header before it. The token is looked at, not taken: another scheme may be in it.
+_SCHEME = re.compile(r"\b(bearer|basic)[ \t]{1,8}(?=([A-Za-z0-9._~+/=-]{8,})(\"|[$@#%^*](?=\w))?)", re.I)
+_WORD = re.compile(r"[a-z]{1,19}|[A-Z]{1,19}|[A-Z]?[a-z]{2,19}(?:[A-Z][a-z]{2,19}){0,3}")
+_CHALLENGE = re.compile(r"[a-z_]{1,30}=")
+
 _NAMES_SECRET = re.compile(rf"(?i)(?:^|.*[-_.]){_NAMED}$|^{_NAMED}$")
 
 
@@ -125,7 +129,7 @@ class Redactor:
             text = self._values.sub(MARK, text)
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
-        return text
+        return _without_scheme_tokens(text)
 
     def value(self, value: Any) -> Any:
         """The same JSON-shaped value with every string, keys included, redacted; a text under a secret's name goes whole."""
@@ -141,6 +145,40 @@ class Redactor:
         if isinstance(value, str) and _is_credential(value) and names_secret(key):
             return MARK
         return self.value(value)
+
+
+def _without_scheme_tokens(text: str) -> str:
+    """``Bearer`` and ``Basic`` begin a credential, and sentences (``Basic Information``)."""
+    shown, done = [], 0
+    for found in _SCHEME.finditer(text):
+        scheme, token, behind = found.groups()
+        if found.start() < done or not _is_scheme_token(scheme, token, behind):
+            continue
+        shown += [text[done : found.end()], MARK]
+        done = found.end(2)
+    return "".join([*shown, text[done:]])
+
+
+def _is_scheme_token(scheme: str, token: str, behind: str) -> bool:
+    if scheme.lower() == "basic" and _is_login(token):
+        return True
+    if behind == '"':
+        return not _CHALLENGE.fullmatch(token) and not _is_prose(token)
+    return bool(behind) or not _is_prose(token)
+
+
+def _is_prose(text: str) -> bool:
+    """Whether it is made of words as people write them: ``Information``, ``TokenReview``, ``in-cluster``."""
+    return all(_WORD.fullmatch(part) for part in re.split("[-./]", text.rstrip("_")) if part)
+
+
+def _is_login(text: str) -> bool:
+    """Whether it is ``user:password`` in base64. Anything else that looks like a word decodes to no text."""
+    whole = len(text) // 4 * 4
+    try:
+        return ":" in base64.b64decode(text[:whole], validate=True).decode()
+    except ValueError:
+        return False
 
 
 def _any_of(secrets: Iterable[str]) -> re.Pattern[str] | None:

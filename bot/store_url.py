@@ -17,9 +17,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from bot.errors import ConfigError
 
 EXAMPLES = (
-    "a store's URL looks like redis://:password@redis.example.com:6379/0, unix:///run/redis.sock, "
+    "a store's URL looks like redis://redis.example.com:6379/0, unix:///run/redis.sock, "
     "redis+sentinel://host1:26379,host2:26379/mymaster/0 or redis+cluster://host1:6379,host2:6379; rediss in place of redis "
-    "is with TLS"
+    "is with TLS; a password goes into APIDOWN_REDIS_PASSWORD"
 )
 
 REDIS_PORT, SENTINEL_PORT = 6379, 26379

@@ -35,6 +35,12 @@ SECRET = [
     ('{"authorization": "token 0123abc"}', "0123abc"),
     ("sent bearer sha256~kJ3xQ-abc_9", "sha256~kJ3xQ-abc_9"),
     ("Bearer abcdefghijklmnopqrstuvwx", "abcdefghijklmnopqrstuvwx"),
+    ("the server got Basic dXNlcjpwYXNz, and refused it", "dXNlcjpwYXNz"),
+    ("'Basic dXNlcjpwYXNzd29yZA=='", "dXNlcjpwYXNzd29yZA"),
+    ("Basic YWRtaW46c2Vjcm...", "YWRtaW46c2Vjcm"),
+    ("Bearer foo-bearer sEcr3t-123", "sEcr3t-123"),
+    ("Bearer kJxQabCdeFgH is sent", "kJxQabCdeFgH"),
+    ("Bearer swordfish#tuna", "swordfish"),
     ("using xoxb-123456789012-abcdefGHIJKL", "xoxb-123456789012-abcdefGHIJKL"),
     ("using xapp-1-A0123-456-abcdef", "xapp-1-A0123-456-abcdef"),
     ("POST https://hooks.slack.com/services/T000/B000/XXXXyyyy", "T000/B000/XXXXyyyy"),
@@ -80,6 +86,11 @@ SENTENCES = [
     "bearer tokens expire",
     "invalid bearer token",
     "Basic authentication was removed in 1.19.",
+    "Copy it from *Basic Information* or _Basic Information_, App-Level Tokens.",
+    "Bearer Authentication, or Basic Authentication (401)",
+    "A bearer TokenReview is not asked for.",
+    "BEARER AUTHENTICATION in-cluster; basic username/password",
+    'Www-Authenticate: Bearer realm="kubernetes", or Basic authorization_uri="https://sso.example.com/"',
     "--authorization-mode=Node,RBAC",
     "--token-auth-file is not used",
     "authorization: denied",
@@ -111,13 +122,29 @@ def test_what_only_speaks_of_one_stays(text: str) -> None:
     assert Redactor().text(text) == text
 
 
+@given(
+    user=st.text(min_size=1, max_size=20).filter(lambda user: ":" not in user),
+    password=st.text(st.characters(exclude_categories=["Cs"]), min_size=5, max_size=40),
+)
+def test_a_login_in_base64_goes_whatever_it_looks_like(user: str, password: str) -> None:
+    encoded = base64.b64encode(f"{user}:{password}".encode(errors="replace")).decode()
+    assert encoded.rstrip("=") not in Redactor().text(f"it sent Basic {encoded}, as before")
+
+
+@given(st.text("abcxyzABCXYZ0189-._~+/", min_size=12, max_size=60).map(lambda token: f"{token}7"))
+def test_a_bearer_token_goes_whatever_stands_around_it(token: str) -> None:
+    shown = Redactor().text(f"it sent 'bearer {token}' as before")
+    assert token not in shown
+    assert shown.endswith("' as before")
+
+
 def test_every_sentence_of_this_program_stays() -> None:
     """Texts of the code as they are written; what is put into them is not known here."""
     redactor = Redactor()
-    for path in [*BOT.glob("probes/**/*.py"), *BOT.glob("net/*.py"), *BOT.glob("diagnosis/*.py"), *BOT.glob("render/*.py")]:
+    for path in BOT.glob("**/*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                assert redactor.text(node.value) == node.value, f"{path.name}:{node.lineno}"
+                assert redactor.text(node.value) == node.value, f"{path.relative_to(BOT)}:{node.lineno}"
 
 
 def test_every_text_of_the_playbooks_and_causes_stays() -> None:
