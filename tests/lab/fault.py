@@ -105,7 +105,15 @@ def read(module: ModuleType) -> Fault:
     return made
 
 
+def names() -> list[str]:
+    """All that the folder has, in order."""
+    return sorted(item.name for item in pkgutil.iter_modules(faults.__path__) if not item.name.startswith("_"))
+
+
+def fault_named(name: str) -> Fault:
+    return read(importlib.import_module(f"{faults.__name__}.{name}"))
+
+
 def all_faults() -> dict[str, Fault]:
     """By name, healthy kinds and combinations included."""
-    names = sorted(item.name for item in pkgutil.iter_modules(faults.__path__) if not item.name.startswith("_"))
-    return {name: read(importlib.import_module(f"{faults.__name__}.{name}")) for name in names}
+    return {name: fault_named(name) for name in names()}

@@ -1,120 +1,32 @@
-"""``python -m tests.lab.scoreboard``: every fault, one after the other, judged."""
+"""``python -m tests.lab.scoreboard``: every fault twice, with two seeds, judged; with ``--write`` docs/scoreboard.{json,md}.
+
+Exit status: 0 when every fault could be tried, 1 otherwise; verdicts that are not right do not change it.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import platform
 import secrets
 import sys
-import time
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any
 
-from bot.app import build_registry
-from bot.playbook import default_folder, load_library
-from tests.lab.asking import investigate
-from tests.lab.domains import DOMAINS
-from tests.lab.fault import Fault, all_faults
-from tests.lab.judge import Judged, broken_gates, judge, totals
-from tests.lab.seed import Draw
-from tests.lab.topology import Lab, running_lab
+import pytest
 
+from tests.lab import page, record
+from tests.lab.bench import Row
+from tests.lab.crew import Crew, crew
+from tests.lab.fault import Fault, fault_named, names
+from tests.lab.judge import broken_gates, totals
+from tests.lab.loopback import TRUTHS, rehearsed
+from tests.lab.topology import check_needs
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One fault's line of the scoreboard. ``counted`` are the requests that the API servers' audit logs have."""
-
-    fault: Fault
-    judged: Judged
-    proof: str
-    seconds: float
-    counted: int
-    said: Mapping[str, Any]
-
-
-class Bench:
-    """A lab that is made when the first fault needs it, and anew after one that could not be undone.
-
-    ``patience`` is how many seconds the lab may take to be well again after a fault.
-    """
-
-    def __init__(self, seed: int, patience: float = 75) -> None:
-        self.seed = seed
-        self.patience = patience
-        self.rebuilt: list[str] = []
-        self._running: Generator[Lab] | None = None
-        self._lab: Lab | None = None
-
-    @property
-    def lab(self) -> Lab:
-        if self._lab is None:
-            self._running = _lab(self.seed)
-            self._lab = next(self._running)
-        return self._lab
-
-    def close(self) -> None:
-        if self._running is not None:
-            self._running.close()
-        self._running = self._lab = None
-
-    def run(self, fault: Fault) -> Row:
-        """Does it, asks, undoes it, and sees that the lab is well before and after."""
-        lab = self.lab
-        unwell = lab.unwell()
-        assert not unwell, f"before {fault.name}: {'; '.join(unwell)}"
-        started = time.monotonic()
-        before = _counted(lab)
-        try:
-            with fault.begin(lab, Draw(self.seed, fault.name)) as ask:
-                said = investigate(lab, ask)
-                after = _counted(lab)
-                proof = ask.proof
-        finally:
-            self._undone(fault)
-        assert proof, f"{fault.name} does not say how it was seen to be in"
-        return Row(
-            fault=fault,
-            judged=judge(fault.name, fault.kind, fault.truth, said, domains=DOMAINS, refines=refinements()),
-            proof=proof,
-            seconds=time.monotonic() - started,
-            counted=after - before,
-            said=said,
-        )
-
-    def _undone(self, fault: Fault) -> None:
-        try:
-            self.lab.recover(self.patience)
-        except AssertionError as error:
-            self.rebuilt.append(f"{fault.name}: {error}")
-            self.close()
-
-
-def _lab(seed: int) -> Generator[Lab]:
-    with running_lab(seed) as lab:
-        yield lab
-
-
-@contextmanager
-def bench(seed: int) -> Generator[Bench]:
-    """A bench whose lab is gone afterwards."""
-    made = Bench(seed)
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-@cache
-def refinements() -> Mapping[str, str]:
-    """Which broader cause each finer one refines, as the catalogue has it."""
-    library = load_library(default_folder(), build_registry())
-    return {cause.id: cause.refines for cause in library.causes.values() if cause.refines}
-
-
-def _counted(lab: Lab) -> int:
-    return sum(api.requests_by("apidown") for api in lab.apis)
+_PATIENCE_S = 300.0
 
 
 def line(row: Row) -> str:
@@ -145,41 +57,87 @@ def shortened(text: str) -> str:
     return "\n     ".join(lines if len(lines) < 12 else [lines[0], "…", *lines[-8:]])
 
 
-def chosen(names: Iterable[str]) -> dict[str, Fault]:
+def chosen(only: Sequence[str]) -> dict[str, Fault]:
     """All faults, or these; a SystemExit that says what there is otherwise."""
-    every = all_faults()
-    unknown = [name for name in names if name not in every]
-    if unknown:
+    every = names()
+    if unknown := [name for name in only if name not in every]:
         sys.exit(f"there is no fault {', '.join(unknown)}; there are {', '.join(every)}")
-    return {name: every[name] for name in names} or every
+    return {name: fault_named(name) for name in only or every}
+
+
+def tried(these: Sequence[str], seeds: Sequence[int]) -> tuple[list[list[Row]], list[str]]:
+    """The rows of one run for each seed, all runs at the same time; and what could not be tried, in words."""
+    failed: list[str] = []
+    runs: list[list[Row]] = [[] for _ in seeds]
+    with ExitStack() as stack:
+        crews: list[Crew] = [stack.enter_context(crew(these, [seed])) for seed in seeds]
+        for name in these:
+            for seed, run, working in zip(seeds, runs, crews, strict=True):
+                result = working.result(name, _PATIENCE_S)
+                if isinstance(result, Row):
+                    run.append(result)
+                    print(line(result), flush=True)
+                else:
+                    failed.append(f"{name}, seed {seed}: {shortened(result)}")
+                    print(f"FAIL {failed[-1]}", flush=True)
+        for text in (text for working in crews for text in working.rebuilt):
+            print(f"the lab was made anew after {shortened(text)}")
+    return runs, failed
+
+
+def write(runs: Sequence[Sequence[Row]], slack: Mapping[str, Mapping[str, Any]], *, whole: bool) -> None:
+    """Both documents. Rows of faults that were not tried now stay, unless this was a whole run."""
+    today = datetime.now(UTC).date().isoformat()
+    cores = len(os.sched_getaffinity(0))
+    machine = f"{cores} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    fresh = record.empty(today, machine, {name: rehearsed(name) for name in TRUTHS})
+    before = record.read()
+    if before is not None and not whole:
+        fresh = fresh.with_rows(before.rows.values(), before.again.values(), before.slack, known=names())
+    made = fresh.with_rows(runs[0], runs[-1], slack, known=names())
+    record.FILE.write_text(json.dumps(made.as_json(), indent=1) + "\n")
+    record.PAGE.write_text(page.text(made))
+    print(f"written: {record.FILE.name}, {record.PAGE.name} with {len(made.rows)} faults")
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.lab.scoreboard", description=__doc__)
     parser.add_argument("--seed", type=int, default=None, help="what names, ports, addresses and times are drawn from")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these faults only")
+    parser.add_argument("--slack", action="store_true", help="six of them through Slack, too")
+    parser.add_argument("--write", action="store_true", help="two runs with two seeds, and the documents anew")
     given = parser.parse_args(argv)
+    try:
+        check_needs()
+    except pytest.skip.Exception as reason:
+        print(f"the lab cannot be had here: {reason}\nthe rehearsals instead:")
+        for name in TRUTHS:
+            one = rehearsed(name)
+            print(f"{page.mark(one)}: {name}: {page.said(one)}; truth {' + '.join(one.truth)}")
+        return 1
+    faults = chosen(given.only)
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
+    seeds = [seed, seed + 1] if given.write else [seed]
     only = f" --only {' '.join(given.only)}" if given.only else ""
-    print(f"seed {seed}; again: python -m tests.lab.scoreboard --seed {seed}{only}")
-    rows, failed = [], []
-    with bench(seed) as made:
-        for fault in chosen(given.only).values():
-            try:
-                row = made.run(fault)
-            except AssertionError as error:
-                failed.append(fault.name)
-                print(f"FAIL {fault.name}: {shortened(str(error))}", flush=True)
-                continue
-            rows.append(row)
-            print(line(row), flush=True)
-        for text in made.rebuilt:
-            print(f"the lab was made anew after {text}")
-    figures = totals(row.judged for row in rows)
-    print("  ".join(f"{key} {value}" for key, value in figures.items()))
-    for gate in broken_gates(figures):
-        print(f"gate: {gate}")
+    print(f"seed {seed}; again: python -m tests.lab.scoreboard --seed {seed}{only}", flush=True)
+    runs, failed = tried(list(faults), seeds)
+    threads = _threads(faults, seed, runs[0], failed) if given.slack else {}
+    for run in runs:
+        figures = totals(row.judged for row in run)
+        print("  ".join(f"{key} {value}" for key, value in figures.items()))
+        for gate in broken_gates(figures):
+            print(f"gate: {gate}")
+    for text in failed:
+        print(f"could not be tried: {text}")
+    if given.write:
+        write(runs, threads, whole=not given.only and not failed)
     return 1 if failed else 0
+
+
+def _threads(faults: Mapping[str, Fault], seed: int, rows: Iterable[Row], failed: list[str]) -> dict[str, dict[str, Any]]:
+    from tests.lab.through_slack import SIX, threads
+
+    return threads({name: faults[name] for name in SIX if name in faults}, seed, {row.judged.name: row for row in rows}, failed)
 
 
 if __name__ == "__main__":

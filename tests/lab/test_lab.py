@@ -15,10 +15,10 @@ from pathlib import Path
 import dns.message
 import pytest
 
+from tests.lab.bench import Bench
 from tests.lab.fault import Ask, Fault, Truth
 from tests.lab.network import hosts, join, need
 from tests.lab.processes import dying_with_us, wait_until
-from tests.lab.scoreboard import Bench
 from tests.lab.seed import Draw, draw_names
 from tests.lab.topology import ROOT, Lab, running_lab
 

@@ -178,6 +178,9 @@ class Lab:
     def unwell(self) -> list[str]:
         """What is not as it should be: empty when a fault may begin. Looks once."""
         wrong = [f"{api.host.name} is not ready" for api in self.apis if not api.is_ready()]
+        # After an outage of etcd reads may hang for a while although /readyz is well.
+        quorum = "/api/v1/namespaces/kube-system"
+        wrong += [f"{api.host.name} does not read" for api in self.apis if api.status(quorum, timeout=1) != 200]
         if not self.balancer.up:
             wrong.append(f"the balancer sees {self.balancer.seen() or 'nothing'}")
         said = self.nameserver.ask(self.names.api, source=self.client)
@@ -211,12 +214,17 @@ class Lab:
             raise AssertionError(f"{error}: {'; '.join(last)}") from None
 
 
-@contextmanager
-def running_lab(seed: int) -> Generator[Lab]:
-    """A lab that is well; gone afterwards, and gone too when this process is killed."""
+def check_needs() -> None:
+    """Skips the test, saying why, where a lab cannot be had."""
     need("haproxy", "prlimit")
     find("kube-apiserver")
     find("etcd")
+
+
+@contextmanager
+def running_lab(seed: int) -> Generator[Lab]:
+    """A lab that is well; gone afterwards, and gone too when this process is killed."""
+    check_needs()
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="lab-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)

@@ -1,0 +1,142 @@
+"""Where faults are tried: puts one in, asks, takes it out, and judges what was said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from bot.app import build_registry
+from bot.playbook import default_folder, load_library
+from tests.lab.asking import investigate
+from tests.lab.domains import DOMAINS
+from tests.lab.fault import Ask, Fault
+from tests.lab.judge import Judged, judge
+from tests.lab.seed import Draw
+from tests.lab.topology import Lab, running_lab
+
+Asking = Callable[[Lab, Ask], Mapping[str, Any]]
+"""Who is asked about a fault: what it returns has the form of the command line's JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One fault's line of the scoreboard. ``counted`` are the requests that the API servers' audit logs have of the bot,
+    ``seconds`` the whole time that the fault took, putting in and taking out included. ``because`` is the truth's reason why
+    more than one id is acceptable, ``missed`` the reviewed reason for a verdict that is not right."""
+
+    judged: Judged
+    title: str
+    proof: str
+    counted: int
+    seconds: float
+    seed: int
+    because: str = ""
+    missed: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            **self.judged.as_json(),
+            "title": self.title,
+            "proof": self.proof,
+            "counted": self.counted,
+            "seconds": self.seconds,
+            "seed": self.seed,
+            "because": self.because,
+            "missed": self.missed,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Row:
+        own = {key: data[key] for key in ("title", "proof", "counted", "seconds", "seed", "because", "missed")}
+        return cls(judged=Judged.from_json(data), **own)
+
+
+class Bench:
+    """A lab that is made when the first fault needs it, and anew after one that could not be undone.
+
+    ``patience`` is how many seconds the lab may take to be well again after a fault.
+    """
+
+    def __init__(self, seed: int, patience: float = 75, asking: Asking = investigate) -> None:
+        self.seed = seed
+        self.patience = patience
+        self.rebuilt: list[str] = []
+        self._asking = asking
+        self._running: Generator[Lab] | None = None
+        self._lab: Lab | None = None
+
+    @property
+    def lab(self) -> Lab:
+        if self._lab is None:
+            self._running = _lab(self.seed)
+            self._lab = next(self._running)
+        return self._lab
+
+    def close(self) -> None:
+        if self._running is not None:
+            self._running.close()
+        self._running = self._lab = None
+
+    def run(self, fault: Fault) -> Row:
+        """Does it, asks, undoes it, and sees that the lab is well before and after. Nothing knows the truth but the judge.
+
+        Raises AssertionError when the fault could not be put in or the answer is no answer.
+        """
+        lab = self.lab
+        started = time.monotonic()
+        before = _counted(lab)
+        try:
+            with fault.begin(lab, Draw(self.seed, fault.name)) as ask:
+                said = self._asking(lab, ask)
+                counted = _counted(lab) - before
+            assert ask.proof, f"{fault.name} does not say how it was seen to be in"
+        finally:
+            self._undone(fault)
+        return Row(
+            judged=judge(fault.name, fault.kind, fault.truth, said, domains=DOMAINS, refines=refinements()),
+            title=fault.title,
+            proof=ask.proof,
+            counted=counted,
+            seconds=round(time.monotonic() - started, 1),
+            seed=self.seed,
+            because=fault.truth.because,
+            missed=fault.missed,
+        )
+
+    def _undone(self, fault: Fault) -> None:
+        """The lab is well when this returns, or there is none: before a fault it always is."""
+        try:
+            self.lab.recover(self.patience)
+        except AssertionError as error:
+            self.rebuilt.append(f"{fault.name}: {error}")
+            self.close()
+
+
+def _lab(seed: int) -> Generator[Lab]:
+    with running_lab(seed) as lab:
+        yield lab
+
+
+def _counted(lab: Lab) -> int:
+    return sum(api.requests_by("apidown") for api in lab.apis)
+
+
+@contextmanager
+def bench(seed: int, asking: Asking = investigate) -> Generator[Bench]:
+    """A bench whose lab is gone afterwards."""
+    made = Bench(seed, asking=asking)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@cache
+def refinements() -> Mapping[str, str]:
+    """Which broader cause each finer one refines, as the catalogue has it."""
+    library = load_library(default_folder(), build_registry())
+    return {cause.id: cause.refines for cause in library.causes.values() if cause.refines}
