@@ -15,7 +15,7 @@ from tests.lab.compare.rule import Case, Judged, Mark, judge
 from tests.lab.compare.tool import known
 from tests.lab.judge import Judged as Verdict
 from tests.lab.judge import percentile
-from tests.lab.scoreboard import refinements
+from tests.lab.bench import refinements
 
 _OURS = "apidown"
 _ORDER = (Mark.NAMES, Mark.SEPARATES, Mark.SEES, Mark.BLIND, Mark.MISLEADS)
@@ -56,6 +56,14 @@ apidown is judged by the same rule: its sign is its verdict and the causes in th
 too many in a tie misleads.
 """
 
+_LEFT_OUT = """## What is not compared
+
+- `kubeadm certs check-expiration`, `crictl`, `journalctl` and the like: they need the control-plane node, which the bot's own
+  place has no access to.
+- HolmesGPT, and k8sgpt with `--explain`: what they add is a language model's, and its words differ from run to run.
+- Prometheus's alerts of the cluster itself: they need the cluster to be watched from inside, and weeks of its figures.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -88,6 +96,7 @@ def text(comparison: Comparison, verdicts: Mapping[str, Verdict]) -> str:
         _misleading(columns),
         _alike(columns, cases),
         _faults(cases, titles),
+        _LEFT_OUT,
         _failed(comparison),
     ]
     return "\n".join(part for part in parts if part)
