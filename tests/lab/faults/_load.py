@@ -27,6 +27,8 @@ from tests.lab.topology import Lab
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 _PARTS, _PART_BYTES = 8, 900_000
 _STREAMS = 90
+_SETTINGS, _WINDOW_UPDATE, _HEADERS, _LAST = 4, 8, 1, 0x05
+_STATUS_200 = 0x88
 
 
 class Caller:
@@ -188,10 +190,25 @@ def leaked_watches(caller: Caller, place: tuple[str, int], count: int) -> Genera
             connection = caller.connect(place, alpn="h2")
             stack.callback(connection.close)
             assert connection.selected_alpn_protocol() == "h2"
-            connection.sendall(_watches(place[0], min(_STREAMS, count - begin)))
+            streams = min(_STREAMS, count - begin)
+            connection.sendall(_watches(place[0], streams))
+            # All at once they would be turned away, as more than one flow may ask for.
+            _wait_for_answers(connection, streams)
             connections.append(connection)
         stack.enter_context(meanwhile(*(_draining(one) for one in connections)))
         yield
+
+
+def _wait_for_answers(connection: ssl.SSLSocket, count: int) -> None:
+    """Reads frames until that many streams have been answered, all with 200."""
+    reader = connection.makefile("rb")
+    while count:
+        head = reader.read(9)
+        assert len(head) == 9, "the connection ended"
+        payload = reader.read(int.from_bytes(head[:3]))
+        if head[3] == _HEADERS:
+            count -= 1
+            assert payload[0] == _STATUS_200, f"a watch was not begun: {payload!r}"
 
 
 def _draining(connection: ssl.SSLSocket) -> Callable[[threading.Event], None]:
@@ -212,9 +229,12 @@ def _watches(host: str, count: int) -> bytes:
     fields = {":method": "GET", ":scheme": "https", ":authority": host, ":path": path, "user-agent": "lab-load"}
     # Each field as a literal that is not indexed, with a name of its own.
     block = b"".join(b"\x00" + _text(key) + _text(value) for key, value in fields.items())
-    frames = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", _frame(4, 0, 0, b""), _frame(8, 0, 0, struct.pack("!I", 2**30))]
-    end_of_stream_and_headers = 0x05
-    frames += [_frame(1, end_of_stream_and_headers, 2 * number + 1, block) for number in range(count)]
+    frames = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        _frame(_SETTINGS, 0, 0, b""),
+        _frame(_WINDOW_UPDATE, 0, 0, struct.pack("!I", 2**30)),
+    ]
+    frames += [_frame(_HEADERS, _LAST, 2 * number + 1, block) for number in range(count)]
     return b"".join(frames)
 
 

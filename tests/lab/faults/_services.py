@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from bot.demo.pki import Pair
 from tests.lab.boxes import Box, Handle, box
+from tests.lab.faults._moves import meanwhile
 from tests.lab.faults._objects import made
 from tests.lab.kubeadm import b64
 from tests.lab.network import Host
@@ -57,6 +60,8 @@ def https(pair: Pair, folder: Path, respond: Respond) -> Handle:
             self.send_response(status)
             self.send_header("Content-Type", "text/plain" if isinstance(said, str) else "application/json")
             self.send_header("Content-Length", str(len(body)))
+            # So that nothing waits for a caller that keeps its connection.
+            self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(body)
 
@@ -67,7 +72,7 @@ def https(pair: Pair, folder: Path, respond: Respond) -> Handle:
 
     def handle(connection: Any) -> None:
         with context.wrap_socket(connection, server_side=True) as tls:
-            Answering(tls, connection.getpeername(), _NO_SERVER)
+            Answering(tls, tls.getpeername(), _NO_SERVER)
 
     return handle
 
@@ -171,10 +176,23 @@ def written(lab: Lab, name: str) -> list[tuple[int, str]]:
     return [(one.status, one.json.get("message", "")) for one in said]
 
 
-def broken(lab: Lab, name: str) -> str:
-    """What the second API server says when both refuse a write because of a webhook; empty when they do not, or not yet."""
+def broken(lab: Lab, name: str, why: str) -> str:
+    """What the second API server says when both refuse a write because of a webhook, for this reason; empty when they do not."""
     said = written(lab, name)
-    return said[-1][1] if all(status == 500 and "failed calling webhook" in text for status, text in said) else ""
+    return said[-1][1] if all(status == 500 and "failed calling webhook" in text and why in text for status, text in said) else ""
+
+
+@contextmanager
+def writing(lab: Lab, name: str) -> Generator[None]:
+    """Somebody goes on writing until the block is left, and is refused: what is counted goes on rising."""
+
+    def work(stop: threading.Event) -> None:
+        while not stop.wait(0.5):
+            with suppress(OSError, HTTPException):
+                written(lab, name)
+
+    with meanwhile(work):
+        yield
 
 
 # Aggregated APIs.
