@@ -119,6 +119,9 @@ class Lab:
         for role, gateway in gateways.items():
             host = self.hosts[role]
             host.ip(f"address add {host.address}/24 dev eth0", "link set eth0 up", f"route add default via {gateway}")
+        for host in self.hosts.values():
+            # The kernel's budget of ICMP errors is a few a second for each peer: what one fault spends, the next one would lack.
+            host.run("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0")
         # What is bridged between servers is not the router's to filter, whatever the machine's default.
         router.run(
             "sh",

@@ -159,7 +159,8 @@ def web_server(page: str, context: ssl.SSLContext | None = None) -> Handle:
             said = b""
             while part := inner.recv(65536):
                 said += part
-                if b"\r\n\r\n" in said or b"\n" not in said:
+                # A line that begins with no letter is no request, TLS among others: that is answered at once.
+                if b"\r\n\r\n" in said or not said[:1].isalpha():
                     break
             status = "404 Not Found" if said.startswith((b"GET ", b"HEAD ", b"POST ")) else "400 Bad Request"
             head = f"HTTP/1.1 {status}\r\nServer: nginx\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n"

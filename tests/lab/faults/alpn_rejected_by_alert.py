@@ -18,7 +18,7 @@ TRUTH = Truth(cause="alpn-blocked", acceptable={"bot": ("alpn-blocked",)})
 def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
     place = lab.lb.address, lab.balancer.port
     with on_the_way(lab, refuses_alpn(place)) as met:
-        assert handshake(lab.client, *place, name=lab.names.api) == "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
+        assert "no application protocol" in handshake(lab.client, *place, name=lab.names.api)
         without = handshake(lab.client, *place, name=lab.names.api, alpn=False)
         assert without.startswith("signed by")
         yield Ask(proof=f"the box met {met.seen} connections: with ALPN an alert, without it {without}")

@@ -17,7 +17,7 @@ TRUTH = Truth(cause="alpn-blocked", acceptable={"bot": ("alpn-blocked",)})
 def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
     place = lab.lb.address, lab.balancer.port
     with on_the_way(lab, closes_alpn_by_reset(place)) as met:
-        assert handshake(lab.client, *place, name=lab.names.api) == "reset"
+        assert "reset" in handshake(lab.client, *place, name=lab.names.api)
         without = handshake(lab.client, *place, name=lab.names.api, alpn=False)
         assert without.startswith("signed by")
         yield Ask(proof=f"the box met {met.seen} connections: with ALPN a reset, without it {without}")

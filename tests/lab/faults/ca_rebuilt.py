@@ -16,5 +16,9 @@ TRUTH = Truth(cause="ca-mismatch", acceptable={"bot": ("ca-mismatch",)})
 @contextmanager
 def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
     asked = draw.one_of(*lab.apis)
-    with asked.restarted(serving=Authority().server(asked.node.serving_names)):
-        yield Ask(proof=f"{asked.host.name} is ready with a certificate of a new authority", server=asked.url)
+    name = f"{asked.node.name}.{lab.names.zone}"
+    with asked.restarted(serving=Authority().server([*asked.node.serving_names, name])):
+        yield Ask(
+            proof=f"{asked.host.name} is ready with a certificate for {name} of a new authority",
+            server=f"https://{name}:{asked.port}",
+        )

@@ -11,9 +11,9 @@ from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
 TRUTH = Truth(
-    cause="client-misconfigured",
-    acceptable={"bot": ("client-misconfigured", "bot-credentials-rejected")},
-    because="The other cluster is well and rejects the user, as it would one of its own that was removed.",
+    cause="bot-credentials-rejected",
+    acceptable={"bot": ("bot-credentials-rejected", "client-misconfigured")},
+    because="The other cluster is well and rejects the user; that the kubeconfig's parts belong to two clusters is why.",
 )
 
 

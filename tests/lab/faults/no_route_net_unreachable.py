@@ -11,8 +11,8 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="no-route",
-    acceptable={"bot": ("no-route", "firewall-reject")},
-    because="A firewall may reject with the same ICMP message, 3/0, from the same router.",
+    acceptable={"bot": ("no-route", "firewall-reject", "endpoint-private")},
+    because="A firewall may reject with the same ICMP message, 3/0, and a private address may not be meant for who is outside.",
 )
 
 
