@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.bench import refinements
 from tests.lab.compare import kept, ours
 from tests.lab.compare.claims import CLAIMS
 from tests.lab.compare.kept import Comparison
@@ -15,7 +16,6 @@ from tests.lab.compare.rule import Case, Judged, Mark, judge
 from tests.lab.compare.tool import known
 from tests.lab.judge import Judged as Verdict
 from tests.lab.judge import percentile
-from tests.lab.bench import refinements
 
 _OURS = "apidown"
 _ORDER = (Mark.NAMES, Mark.SEPARATES, Mark.SEES, Mark.BLIND, Mark.MISLEADS)
@@ -33,7 +33,7 @@ _RULE = """## The rule
 
 One rule judges all outputs, without a person in between, in `tests/lab/compare/rule.py`.
 
-- **Looks.** Each fault is looked at {looks} times while it is in. The tools of one look run at the same time.
+- **Looks.** Each tool looks {looks} times at each fault, all at the same moment.
 - **Normalised.** What differs by chance is replaced: the cluster's own names, addresses and ports, identifiers, the order of
   lines. What a reader could use stays, as a class: an address that is not the cluster's, a date that is past, a duration of
   {long:.0f} s or more. Where in doubt a difference stays, which favours the tool.
@@ -161,7 +161,8 @@ def _totals(columns: Sequence[Column]) -> str:
         lines.append(f"| {column.title} | {' | '.join(counts)} | {well} | {times} |")
     lines.append(
         "\nSeconds are of the slower look, all commands of a tool together; apidown's are to its last verdict. The tools' own "
-        "time-outs are set to 5 s a request; without them kubectl waits longer.\n"
+        "time-outs are set to\n5 s a request; without them kubectl waits longer. All run at once on the same processors, which "
+        "adds to short times.\n"
     )
     return "\n".join(lines)
 

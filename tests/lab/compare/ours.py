@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tests.lab import record
 from tests.lab.compare.rule import Claim, Look
 from tests.lab.judge import Judged
 
 
 def recorded(path: Path) -> dict[str, Judged]:
-    """The scoreboard's rows by fault; none where there is no scoreboard."""
-    if not path.exists():
-        return {}
-    lists = [value for value in json.loads(path.read_text()).values() if isinstance(value, list)]
-    rows = [row for rows in lists for row in rows if isinstance(row, dict) and "tie" in row]
-    return {row["name"]: Judged.from_json(row) for row in rows}
+    """The scoreboard's verdicts by fault; none where there is no scoreboard."""
+    found = record.read(path)
+    return {name: row.judged for name, row in found.rows.items()} if found else {}
 
 
 def looks(rows: Mapping[str, Judged]) -> dict[str, list[Look]]:

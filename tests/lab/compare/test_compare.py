@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.lab.compare import document, kept, ours
-from tests.lab.compare.__main__ import built
 from tests.lab.compare.asked import find, read_target, run_command, secrets
 from tests.lab.compare.kept import Comparison, Seen, bounded
 from tests.lab.compare.rule import Mark, judge
+from tests.lab.compare.running import built, merged
 from tests.lab.compare.tool import known
 from tests.lab.judge import Judged
 from tests.lab.kubeadm import kubeconfig
@@ -134,7 +134,7 @@ def test_the_document_tells_each_tool_s_mark_and_what_failed() -> None:
     assert "| `gone` | dns-name-not-found | names 0.4 s |" in text
     assert "| kubectl get nodes | 1 | 1 | 0 | 0 | 0 | 1 of 1 |" in text
     assert "- `both_this`: it was not in" in text
-    assert "Each fault is looked at 2 times" in text
+    assert "Each tool looks 2 times" in text
 
 
 def test_the_document_has_apidown_s_verdict_where_there_is_a_scoreboard() -> None:
@@ -169,3 +169,12 @@ def test_both_streams_of_a_tool_and_its_exit_code_are_kept(tmp_path: Path) -> No
         ["sh", "-c", "echo one; echo two >&2; exit 3"], {"PATH": os.environ["PATH"]}, tmp_path / "output", 10
     )
     assert (output, code) == ("one\ntwo\n", 3)
+
+
+def test_parts_of_a_run_make_one() -> None:
+    parts = [
+        dataclasses.replace(COMPARISON, seen=[SEEN], began="2026-05-04T12:00:01+00:00"),
+        dataclasses.replace(COMPARISON, seen=[WELL], failed={}),
+    ]
+    whole = merged(parts)
+    assert (whole.seen, whole.failed, whole.began) == ([SEEN, WELL], COMPARISON.failed, COMPARISON.began)
