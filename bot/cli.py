@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from bot.cli_playbooks import Folder, playbooks_app, playbooks_at
+from bot.cli_playbooks import Folder, playbooks_app
 from bot.errors import ApidownError
 
 if TYPE_CHECKING:
@@ -102,6 +102,13 @@ def _help_of(error: Exception) -> str:
     """The help of the command that was used wrongly."""
     words: list[str] = []
     context = getattr(error, "ctx", None)
+    # The parser's own errors, such as an option without its value, do not say where they are.
+    command = typer.main.get_command(app) if context is None else None
+    for word in sys.argv[1:]:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        words.append(word)
     while context is not None and context.parent is not None:
         words.insert(0, str(context.info_name))
         context = context.parent
@@ -187,8 +194,7 @@ def investigate(
     configured = configuration(config, settings)
     wanted = Wanted(words=what or (), cluster=cluster, server=server, kubeconfig=kubeconfig, context=context)
     access = access_to(wanted, configured, settings)
-    with playbooks_at(folder or configured.playbooks):
-        core = build_core(secrets=settings.secrets(), playbooks=folder or configured.playbooks)
+    core = build_core(secrets=settings.secrets(), playbooks=folder or configured.playbooks)
     if playbook is not None:
         core.library.playbook_named(playbook)
     _log_to_stderr(settings)
@@ -224,8 +230,7 @@ async def _rehearse(scenario: Scenario, view: View, settings: Settings, folder: 
     from bot.demo.scenarios import rehearse
     from bot.model.target import Endpoint
 
-    with playbooks_at(folder):
-        core = build_core(playbooks=folder)
+    core = build_core(playbooks=folder)
     async with rehearse(scenario) as rehearsal:
         with tempfile.TemporaryDirectory(prefix="apidown-demo-") as place:
             kubeconfig = Path(place) / "kubeconfig"

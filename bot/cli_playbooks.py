@@ -3,14 +3,10 @@ beforehand what would be looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from bot.errors import ApidownError
 
 if TYPE_CHECKING:
     from bot.playbook import Library
@@ -63,18 +59,4 @@ def _library(folder: Path | None) -> Library:
     from bot.app import build_registry
     from bot.playbook import default_folder, load_library
 
-    with playbooks_at(folder):
-        return load_library(default_folder(), build_registry(), folder)
-
-
-@contextmanager
-def playbooks_at(folder: Path | None) -> Generator[None]:
-    """Around the loading of playbooks: a folder that is not there says what to give instead."""
-    from bot.cli_target import advised
-
-    try:
-        yield
-    except ApidownError as error:
-        if folder is None or folder.exists():
-            raise
-        raise advised(error, "give a folder or a file of your own; apidown playbooks list shows what is installed") from error
+    return load_library(default_folder(), build_registry(), folder)

@@ -38,17 +38,7 @@ def configuration(path: Path | None, settings: Settings) -> Config:
     chosen = path or settings.config
     if chosen is None:
         return Config.empty()
-    try:
-        config = Config.load(chosen)
-    except ConfigError as error:
-        todo = f"mend it, then apidown doctor --config {chosen}" if chosen.exists() else "apidown init writes a first one"
-        raise advised(error, todo) from error
-    return with_known_servers(config, settings)
-
-
-def advised(error: ApidownError, todo: str) -> ApidownError:
-    """The same error with what to run next, if it says nothing of that itself."""
-    return error if error.next else ConfigError(str(error), next=todo)
+    return with_known_servers(Config.load(chosen), settings)
 
 
 def access_to(wanted: Wanted, config: Config, settings: Settings) -> ClusterAccess:
@@ -101,7 +91,8 @@ def _of_kubeconfig(wanted: Wanted, settings: Settings) -> ClusterAccess:
     try:
         return from_kubeconfig(wanted.kubeconfig, wanted.context, settings)
     except ConfigError as error:
-        raise advised(error, _GIVE_A_SERVER) from error
+        error.advise(_GIVE_A_SERVER)
+        raise
 
 
 def _kubeconfig_if_any(settings: Settings) -> ClusterAccess | None:

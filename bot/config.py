@@ -39,6 +39,7 @@ holds definitions and paths, and no secret. Paths are relative to the file. Keys
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,7 +145,15 @@ class Config:
 
     @classmethod
     def load(cls, path: Path) -> Config:
-        """Reads and judges the file; raises DocumentErrors with everything that is wrong with it."""
+        """Reads and judges the file; raises DocumentErrors with everything that is wrong with it, and what to do."""
+        try:
+            return cls._read(path)
+        except DocumentErrors as error:
+            error.advise(_todo(path))
+            raise
+
+    @classmethod
+    def _read(cls, path: Path) -> Config:
         document = read(path)
         form, problems = validate(document, ConfigForm, _cluster_names(document))
         everything = [*problems, *_repeated_names(document), *_repeated_channels(document), *_closed_channels(document)]
@@ -220,6 +229,13 @@ class Config:
                 next="add the server to the configuration, or run apidown investigate",
             )
         return cluster.model_copy(update={"target": cluster.target.model_copy(update={"guarded": True})})
+
+
+def _todo(path: Path) -> str:
+    named = shlex.quote(str(path))
+    if path.exists():
+        return f"mend it as docs/configuration.md shows, then apidown doctor --config {named}"
+    return f"correct APIDOWN_CONFIG or --config, or write the file: apidown init --output {named}"
 
 
 def _snapshot(form: ConfigForm, folder: Path) -> Config:

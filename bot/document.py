@@ -91,17 +91,18 @@ class Problem:
 
 
 class DocumentErrors(ConfigError):
-    """All mistakes of all files that were read together, in the order of the files and lines."""
+    """All mistakes of all files that were read together, in the order of the files and lines. ``next`` is for all of them."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], *, next: str = "") -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: problem.where))
         first = self.problems[0]
-        super().__init__(first.what, where=str(first.where), nearest=first.nearest)
+        super().__init__(first.what, where=str(first.where), nearest=first.nearest, next=next)
 
     def __str__(self) -> str:
         shown = [str(problem) for problem in self.problems[:_MAX_SHOWN]]
         hidden = len(self.problems) - len(shown)
-        return "\n".join([*shown, f"… and {hidden} more"] if hidden else shown)
+        more = [f"… and {hidden} more"] if hidden else []
+        return "\n".join([*shown, *more, *([f"  Next: {self.next}"] if self.next else [])])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,10 @@ class ApidownError(Exception):
         self.nearest = nearest
         self.next = next
 
+    def advise(self, next: str) -> None:
+        """Says what to run next, if the error says nothing of that itself; for who knows how it came about."""
+        self.next = self.next or next
+
     def __str__(self) -> str:
         lines = [f"{self.where}: {self.what}" if self.where else self.what]
         if self.nearest:

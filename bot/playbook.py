@@ -68,6 +68,7 @@ placeholders ``{host} {port} {server} {address} {name} {proxy} {server_name} {cl
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,7 +129,7 @@ def load_library(folder: Path, registry: Registry, extra: Path | None = None) ->
     problems += _repeated_selections(playbooks)
     problems += _refinement_cycles(causes)
     if problems:
-        raise DocumentErrors(problems)
+        raise DocumentErrors(problems, next=_todo(extra))
     return Library(
         playbooks=MappingProxyType({name: form.value() for name, (_, form) in playbooks.items() if form}),
         causes=MappingProxyType({name: form.value() for name, (_, form) in causes.items() if form}),
@@ -156,6 +157,12 @@ def schema_text() -> str:
 
 F = TypeVar("F", PlaybookForm, CauseForm)
 _Loaded: TypeAlias = dict[str, tuple[Document, F | None]]
+
+
+def _todo(extra: Path | None) -> str:
+    if extra is not None and not extra.exists():
+        return "give a folder or a file of your own; apidown playbooks list shows what is installed"
+    return f"mend it, then apidown playbooks check{f' {shlex.quote(str(extra))}' if extra else ''}"
 
 
 def _no_folder(folder: Path) -> Problem:

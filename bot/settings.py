@@ -7,6 +7,7 @@ ours is not set. Secrets are typed as secrets, so that no log or traceback shows
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -86,6 +87,8 @@ def _long_enough(secret: SecretStr | None) -> SecretStr | None:
 
 
 _SHORTEST_TOKEN = 16
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+"""A link as the documents have it; in a terminal only its text is of use."""
 
 
 def _ending_slash(url: str) -> str:
@@ -126,8 +129,8 @@ class Settings(BaseSettings):
 
     redis_url: Annotated[SecretStr | None, AfterValidator(_store_url)] = Field(
         default=None,
-        description="Where events and leases live, such as `redis://redis:6379/0`; see [forms](#the-store). Not set: an embedded "
-        "store in the state folder, for one replica.",
+        description="Where events and leases live, such as `redis://redis:6379/0`, in one of [four forms](#the-store). Not set: "
+        "an embedded store in the state folder, for one replica.",
     )
     redis_password: SecretStr | None = Field(
         default=None, description="The password of `APIDOWN_REDIS_URL`, where it is not in the URL; as it is, not URL-encoded."
@@ -195,7 +198,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             problems += [_problem(details["loc"], details["msg"], details) for details in error.errors()]
         if problems:
-            raise DocumentErrors(problems)
+            raise DocumentErrors(problems, next="correct the variable; docs/settings.md lists them all")
         return settings
 
     @classmethod
@@ -259,7 +262,7 @@ def _problem(loc: tuple[int | str, ...], said: str, details: Mapping[str, Any]) 
     """pydantic names a field by its own name or by its first alias, whichever variable was read."""
     name = str(loc[0])
     field = next((own for own in Settings.model_fields if name in (own, _variable(own))), None)
-    description = Settings.model_fields[field].description or "" if field else ""
+    description = _LINK.sub(r"\1", Settings.model_fields[field].description or "") if field else ""
     what = said.removeprefix("Value error, ").removeprefix("Input should be ")
     what = what if details["type"] == "value_error" else f"it should be {what}"
     variable = _variable(field) if field else name

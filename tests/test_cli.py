@@ -213,6 +213,8 @@ async def test_rehearsals_are_listed(terminal: Terminal) -> None:
         (["investigate", "--since", "soon"], ["--since soon is not a time", "Next: type 30m"]),
         (["investigate", "--outpt", "json"], ["--outpt", "Next: apidown investigate --help"]),
         (["investigate", "--output", "jsn"], ["'--output': 'jsn' is not one of 'text'", "Next: apidown investigate --help"]),
+        (["doctor", "--config"], ["'--config' requires an argument", "Next: apidown doctor --help"]),
+        (["playbooks", "show", "x", "--folder"], ["requires an argument", "Next: apidown playbooks show --help"]),
         (["playbooks", "shw"], ["shw", "Next: apidown playbooks --help"]),
         (["investigte"], ["investigte", "Next: apidown --help"]),
         (["investigate", "--cluster", "prod"], ["there is no cluster 'prod'", "Next: give the --config FILE it is in"]),
@@ -228,7 +230,10 @@ async def test_rehearsals_are_listed(terminal: Terminal) -> None:
         ),
         (["investigate", "https://127.0.0.1:1", "--folder", "gone"], ["gone", "no folder of playbooks", "Next: give a folder"]),
         (["investigate", "--kubeconfig", "gone"], ["gone", "Next: apidown investigate https://HOST:6443"]),
-        (["investigate", "--config", "gone.yaml"], ["gone.yaml", "Next: apidown init"]),
+        (
+            ["investigate", "--config", "gone.yaml"],
+            ["gone.yaml", "or --config, or write the file: apidown init --output gone.yaml"],
+        ),
         (["investigate"], [".kube/config", "Next: apidown investigate https://HOST:6443, or give --kubeconfig FILE"]),
         (["investigate", "prod"], ["there is no cluster 'prod'", "Next: apidown investigate https://HOST:6443"]),
         (
@@ -287,8 +292,29 @@ async def test_the_version_is_told(terminal: Terminal) -> None:
 
 
 async def test_a_wrong_setting_is_named(terminal: Terminal) -> None:
-    done = await terminal.run("demo", APIDOWN_LOG_LEVEL="loud", APIDOWN_SLACK_BASE_URLL="x")
-    assert_four_parts(done, "APIDOWN_LOG_LEVEL", "APIDOWN_SLACK_BASE_URLL", "did you mean 'APIDOWN_SLACK_BASE_URL'?")
+    wrong = {"APIDOWN_LOG_LEVEL": "loud", "APIDOWN_SLACK_BASE_URLL": "x", "APIDOWN_WEBHOOK_TOKEN": "short"}
+    for command in ("demo", "serve"):
+        done = await terminal.run(command, **wrong)
+        assert_four_parts(
+            done, *wrong, "did you mean 'APIDOWN_SLACK_BASE_URL'?", "\n  Next: correct the variable; docs/settings.md"
+        )
+        assert "](" not in done.err, "a link of the documents is of no use here"
+
+
+@pytest.mark.parametrize("words", [["serve"], ["investigate", "prod"]])
+async def test_a_configuration_that_cannot_be_used_says_who_names_it_and_what_to_do(terminal: Terminal, words: list[str]) -> None:
+    given = {"APIDOWN_CONFIG": "my file.yaml", "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+    done = await terminal.run(*words, **given)
+    assert_four_parts(done, "cannot be read", "\n  Next: correct APIDOWN_CONFIG or", "apidown init --output 'my file.yaml'")
+    (terminal.home / "my file.yaml").write_text("clustrs: {}\nmay_strat: {}\n")
+    done = await terminal.run(*words, **given)
+    assert_four_parts(done, "my file.yaml:1:1", "my file.yaml:2:1", "docs/configuration.md", "doctor --config 'my file.yaml'")
+    assert done.err.count("Next: ") == 1
+    (terminal.home / "own").mkdir()
+    (terminal.home / "own" / "mine.yaml").write_text("id: mine\ntitel: wrong\n")
+    (terminal.home / "my file.yaml").write_text("playbooks: own\nclusters: {prod: {server: 'https://127.0.0.1:1'}}\n")
+    done = await terminal.run(*words, **given)
+    assert_four_parts(done, "mine.yaml:2:1", f"\n  Next: mend it, then apidown playbooks check {terminal.home / 'own'}\n")
 
 
 async def test_playbooks_are_listed_checked_and_shown(terminal: Terminal) -> None:
@@ -313,7 +339,7 @@ async def test_every_mistake_of_a_playbook_is_listed_at_once(terminal: Terminal)
     folder.mkdir()
     (folder / "three-mistakes.yaml").write_text((DATA / "playbooks" / "three-mistakes.yaml").read_text())
     done = await terminal.run("playbooks", "check", "own")
-    assert_four_parts(done, "three-mistakes.yaml")
+    assert_four_parts(done, "three-mistakes.yaml", "\n  Next: mend it, then apidown playbooks check own\n")
     assert done.err.count("three-mistakes.yaml:") >= 3
 
 

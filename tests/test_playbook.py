@@ -103,7 +103,10 @@ def folder_with(root: Path, *, playbooks: dict[str, str] | None = None, causes: 
 def messages(folder: Path, **options: Path) -> str:
     with pytest.raises(DocumentErrors) as caught:
         load_library(folder, REGISTRY, **options)
-    return str(caught.value).replace(f"{folder}/", "")
+    said, _, todo = str(caught.value).partition("\n  Next: ")
+    assert todo, "what to do is said once, behind all mistakes"
+    assert "\n" not in todo
+    return said.replace(f"{folder}/", "")
 
 
 @pytest.mark.parametrize("path", BAD_PLAYBOOKS, ids=lambda path: path.stem)

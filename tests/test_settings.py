@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.document import DocumentErrors
+from bot.redact import Redactor
 from bot.settings import LogFormat, LogLevel, Settings
 from bot.store_url import StoreUrl
 
@@ -125,7 +126,19 @@ def test_every_wrong_variable_is_named_with_its_right_form(monkeypatch: pytest.M
 
 def test_a_misspelt_variable_is_not_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     environment(monkeypatch, APIDOWN_REDIS_ULR="redis://redis")
-    assert messages() == "APIDOWN_REDIS_ULR: there is no such setting\n  did you mean 'APIDOWN_REDIS_URL'?"
+    assert messages() == (
+        "APIDOWN_REDIS_ULR: there is no such setting\n  did you mean 'APIDOWN_REDIS_URL'?"
+        "\n  Next: correct the variable; docs/settings.md lists them all"
+    )
+
+
+def test_a_description_in_a_message_is_for_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(monkeypatch, APIDOWN_WEBHOOK_TOKEN="short", APIDOWN_REDIS_URL="http://redis")
+    said = messages()
+    assert "The bearer token that alerts are posted with" in said
+    assert "](" not in said
+    assert Redactor().text(said) == said, "an example is no secret"
+    assert "APIDOWN_REDIS_PASSWORD" in said
 
 
 def test_variables_that_kubernetes_sets_for_a_service_are_no_mistakes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shlex
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,7 +34,7 @@ def python() -> Line:
 
 def settings() -> tuple[Settings | None, Line]:
     """The environment, and what is wrong with it."""
-    read, line = _tried("settings", Settings.read, "correct the variable; docs/settings.md lists them all")
+    read, line = _tried("settings", Settings.read)
     return read, line or Line(check="settings", status=Status.OK, sentence="Every variable that is set is valid.")
 
 
@@ -48,10 +47,7 @@ def configuration(path: Path | None, *, known: bool = True) -> tuple[Config, Lin
         said = "APIDOWN_CONFIG is not set, so only bare URLs can be asked about, without credentials."
         remedy = "apidown init, which writes a first file from your kubeconfig; then set APIDOWN_CONFIG to it"
         return Config.empty(), Line(check="configuration", status=Status.NOT_CHECKED, sentence=said, remedy=remedy)
-    remedy = "correct the file; docs/configuration.md has an example"
-    if not path.exists():
-        remedy = f"correct APIDOWN_CONFIG, or write the file: apidown init --output {shlex.quote(str(path))}"
-    config, line = _tried("configuration", lambda: Config.load(path), remedy)
+    config, line = _tried("configuration", lambda: Config.load(path))
     if config is None or line:
         assert line is not None
         return Config.empty(), line
@@ -61,10 +57,7 @@ def configuration(path: Path | None, *, known: bool = True) -> tuple[Config, Lin
 
 def playbooks(config: Config, secrets: tuple[str, ...]) -> tuple[Core | None, Line]:
     """The installed playbooks and causes, with the user's own on top."""
-    folder = f" {shlex.quote(str(config.playbooks))}" if config.playbooks else ""
-    core, line = _tried(
-        "playbooks", lambda: build_core(secrets=secrets, playbooks=config.playbooks), f"apidown playbooks check{folder}"
-    )
+    core, line = _tried("playbooks", lambda: build_core(secrets=secrets, playbooks=config.playbooks))
     if core is None or line:
         assert line is not None
         return None, line
@@ -74,15 +67,15 @@ def playbooks(config: Config, secrets: tuple[str, ...]) -> tuple[Core | None, Li
 
 def embedded_store() -> Line:
     """The server program that ``investigate`` always needs, and ``serve`` where no store is configured."""
-    found, line = _tried("embedded store", find_server, "")
+    found, line = _tried("embedded store", find_server)
     return line or Line(check="embedded store", status=Status.OK, sentence=f"Its server is here: {found}.")
 
 
-def _tried(check: str, read: Callable[[], T], remedy: str) -> tuple[T | None, Line | None]:
+def _tried(check: str, read: Callable[[], T]) -> tuple[T | None, Line | None]:
     try:
         return read(), None
     except ApidownError as error:
-        return None, problem(check, error, remedy=remedy)
+        return None, problem(check, error)
 
 
 def problem(check: str, error: ApidownError, *, subject: str = "", remedy: str = "") -> Line:

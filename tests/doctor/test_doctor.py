@@ -177,7 +177,7 @@ async def test_what_was_not_looked_at_because_of_another_mistake_is_said(tmp_pat
     configuration(tmp_path, monkeypatch, playbooks="own", clusters={"one": {"server": "https://127.0.0.1:1"}})
     found = by_title(await examine(None))
     assert found["clusters"].status is Status.NOT_CHECKED
-    assert found["playbooks"].remedy == f"apidown playbooks check {tmp_path / 'own'}"
+    assert found["playbooks"].remedy == f"mend it, then apidown playbooks check {tmp_path / 'own'}"
     (tmp_path / "apidown.yaml").write_text("clustrs: {}\nmay_strat: {}\n")
     found = by_title(await examine(None))
     assert found["clusters, channels"].status is Status.NOT_CHECKED
