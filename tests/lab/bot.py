@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,7 +29,23 @@ def bot(
         "controls": [urlsplit(slack.base_url).netloc],
     }
     config.write_text(json.dumps(document))
-    environment = {
+    with serving(folder, slack, config, host=host, replica=replica) as process:
+        yield process
+
+
+@contextmanager
+def serving(
+    folder: Path,
+    slack: FakeSlack,
+    config: Path,
+    *,
+    host: Host | None = None,
+    replica: str = "one",
+    files: Mapping[str, Path] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Generator[Process]:
+    """``apidown serve`` with this configuration; on a host, with these files over the machine's own, where one is given."""
+    variables = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
@@ -42,9 +58,11 @@ def bot(
         "APIDOWN_HEALTH_PORT": "0",
         "APIDOWN_LOG_FORMAT": "text",
         "APIDOWN_REPLICA": replica,
+        **(environment or {}),
     }
     argv = [sys.executable, "-c", "from bot.cli import main; main()", "serve"]
-    process = Process("apidown", host.command(*argv) if host else argv, log=folder / f"bot-{replica}.log", env=environment)
+    command = host.command(*argv, files=files) if host else argv
+    process = Process("apidown", command, log=folder / f"bot-{replica}.log", env=variables)
     try:
         yield process
     finally:
