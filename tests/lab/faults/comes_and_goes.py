@@ -12,10 +12,11 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="lb-down",
-    acceptable={"bot": ("lb-down", "vip-not-held", "apiserver-crash-looping")},
+    acceptable={"bot": ("lb-down", "vip-not-held", "lb-backend-down")},
     because=(
-        "From in front, something listens for a second and not for the next: a balancer or an API server that is started again "
-        "and again, and an address that moves to and fro, look the same."
+        "From in front, connections are refused and served by turns: a balancer that is started again and again, an address that "
+        "moves to and fro, and a balancer that passes packets on to one good and one dead server look the same. An API server "
+        "that starts again says for seconds that its start is not done."
     ),
 )
 
