@@ -24,6 +24,7 @@ from tests.lab.planes import ApiServer
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
+SMALL = "/api/v1/namespaces/default"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 _PARTS, _PART_BYTES = 8, 900_000
 _STREAMS = 90
@@ -292,10 +293,9 @@ def starved_flow(lab: Lab, draw: Draw, caller: Caller, api: ApiServer) -> Genera
         large_objects(lab, draw) as path,
         made(lab, (f"{FLOW}/prioritylevelconfigurations", level), (f"{FLOW}/flowschemas", schema)),
     ):
-        probe = f"{CONFIG_MAPS}/kube-root-ca.crt"
         soon(lambda: _flow_known(api, name), f"{api.host.name} knows the flow schema")
         with slow_readers(caller, place, path, 6):
-            soon(lambda: caller.status(place, probe) == 429, f"requests of {caller.name} are turned away")
+            soon(lambda: caller.status(place, SMALL) == 429, f"requests of {caller.name} are turned away")
             yield name
 
 

@@ -67,7 +67,7 @@ def all_restarted(lab: Lab, *flags: str) -> Generator[None]:
 
 
 @contextmanager
-def slowed(server: Server, *, awake_s: float = 0.02, asleep_s: float = 0.08) -> Generator[None]:
+def slowed(server: Server, *, awake_s: float, asleep_s: float) -> Generator[None]:
     """It runs in short moments only, as on a starved machine: stopped and continued by turns until the block is left."""
 
     def work(stop: threading.Event) -> None:

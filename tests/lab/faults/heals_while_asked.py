@@ -29,11 +29,13 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
 
         def heal(stop: threading.Event) -> None:
             wait_until(lambda: begun() or stop.is_set(), "it is asked", within=60)
-            stop.wait(2)
-            api.start()
-            # What this thread started ends with it.
-            stop.wait(120)
+            if not stop.wait(2):
+                api.start()
+                # What this thread started ends with it.
+                stop.wait(120)
 
-        with meanwhile(heal):
-            yield Ask(proof=f"nothing listens at {api.url}; it is started 2 s after the first packet to it", server=api.url)
+        try:
+            with meanwhile(heal):
+                yield Ask(proof=f"nothing listens at {api.url}; it is started 2 s after the first packet to it", server=api.url)
+        finally:
             api.kill()

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._load import CONFIG_MAPS, Caller, large_objects, metric, place_of, slow_readers
+from tests.lab.faults._load import SMALL, Caller, large_objects, metric, place_of, slow_readers
 from tests.lab.faults._moves import soon
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
@@ -23,7 +23,7 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
     place = place_of(api)
     with large_objects(lab, draw) as path, api.restarted(*FLAGS), slow_readers(asker, place, path, 12, hold_s=0.9):
         soon(lambda: metric(api, "apiserver_flowcontrol_current_inqueue_requests") >= 8, "requests wait in queues")
-        assert asker.status(place, f"{CONFIG_MAPS}/kube-root-ca.crt", timeout=4) is None
+        assert asker.status(place, SMALL, timeout=4) is None
         assert api.status("/readyz") == 200
         waiting = metric(api, "apiserver_flowcontrol_current_inqueue_requests")
         yield Ask(proof=f"{waiting:.0f} requests wait, and one small object is not read in 4 s", server=api.url, user=asker.user)

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._load import CONFIG_MAPS, Caller, metric, place_of, starved_flow
+from tests.lab.faults._load import SMALL, Caller, metric, place_of, starved_flow
 from tests.lab.faults._moves import meanwhile, soon
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
@@ -23,7 +23,7 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
 
     def try_on(stop: threading.Event) -> None:
         while not stop.wait(0.2):
-            victim.status(place_of(api), f"{CONFIG_MAPS}/kube-root-ca.crt")
+            victim.status(place_of(api), SMALL)
 
     def refused() -> float:
         return metric(api, "apiserver_flowcontrol_rejected_requests_total", f'flow_schema="{schema}"')
