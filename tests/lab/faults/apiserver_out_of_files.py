@@ -1,0 +1,28 @@
+"""Idle connections have taken all open files that the API server may have; it is asked directly."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from tests.lab.fault import Ask, Truth
+from tests.lab.faults._alike import MUTE, MUTE_BECAUSE
+from tests.lab.faults._servers import Log, held
+from tests.lab.seed import Draw
+from tests.lab.topology import Lab
+
+TRUTH = Truth(
+    cause="file-descriptors-exhausted",
+    acceptable={"bot": MUTE, "bot+control-plane": ("file-descriptors-exhausted",)},
+    because=MUTE_BECAUSE,
+)
+
+
+@contextmanager
+def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
+    api, limit = draw.one_of(*lab.apis), draw.between(220, 300)
+    with api.restarted(open_files=limit):
+        log = Log(api)
+        with held(lab.node, api.host.address, api.port, 4 * limit):
+            said = log.wait_for("too many open files", within=20)
+            yield Ask(proof=f"with {limit} open files allowed, its log says: {said}", server=api.url)

@@ -1,0 +1,29 @@
+"""Anonymous access was turned off at the API servers: the checks are answered 401, and both are taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from tests.lab.fault import Ask, Truth
+from tests.lab.faults._alike import BEHIND, BEHIND_BECAUSE
+from tests.lab.faults._servers import restarted_both
+from tests.lab.seed import Draw
+from tests.lab.topology import Lab
+
+TRUTH = Truth(
+    cause="lb-health-check-wrong",
+    acceptable={
+        "bot": BEHIND,
+        "bot+load-balancer": ("lb-health-check-wrong",),
+        "bot+control-plane": ("lb-no-healthy-backend", "lb-health-check-wrong", "firewall-drop"),
+    },
+    because=BEHIND_BECAUSE,
+)
+
+
+@contextmanager
+def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
+    with restarted_both(lab, "--anonymous-auth=false"):
+        lab.balancer.wait_for("DOWN", check="L7STS")
+        yield Ask(proof=f"the balancer's statistics: {lab.balancer.seen()}; both API servers are ready for who has credentials")

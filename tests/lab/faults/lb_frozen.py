@@ -1,0 +1,28 @@
+"""The balancer is stopped by a signal; the API servers behind it are well."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from tests.lab.fault import Ask, Truth
+from tests.lab.seed import Draw
+from tests.lab.topology import Lab
+
+TRUTH = Truth(
+    cause="lb-down",
+    acceptable={
+        "bot": ("lb-down", "apiserver-hung", "file-descriptors-exhausted"),
+        "bot+load-balancer": ("lb-down",),
+        "bot+control-plane": ("lb-down",),
+    },
+    because="The kernel completes TCP and nothing is ever said, whether a balancer or an API server should speak.",
+)
+
+
+@contextmanager
+def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
+    with lab.balancer.frozen():
+        assert lab.client.dial(lab.lb.address, lab.balancer.port) == "connected"
+        assert all(api.is_ready() for api in lab.apis)
+        yield Ask(proof=f"its process is in state {lab.balancer.process.state}, its port is open, and both API servers are ready")
