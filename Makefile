@@ -29,7 +29,7 @@ COMPARE_HOME := $(or $(APIDOWN_COMPARE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/a
 COMPARE_PINS := tests/lab/compare/pins
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check fix lock docs schema lab-assets helm-lint figures compare compare-tools reliability image clean
+.PHONY: help setup demo test coverage check fix lock docs schema lab-assets helm-lint figures scoreboard compare compare-tools reliability image clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  \1\t/' | expand -t 16
@@ -104,6 +104,9 @@ $(HELM_HOME)/helm: tests/helm/tool/go.mod
 	mkdir -p $(HELM_HOME)
 	cd tests/helm/tool && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $@ helm.sh/helm/v4/cmd/helm
 	touch $@
+
+scoreboard: $(READY) lab-assets  ## put in every fault, judge every verdict, and write docs/scoreboard.md (SEED=7 ONLY=etcd_killed)
+	$(BIN)/python -m tests.lab.scoreboard --slack --write $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 compare: $(READY) compare-tools lab-assets  ## run what people use today against the lab's faults, and write docs/comparison.md (SEED=7 ONLY=etcd_killed TOOLS=curl)
 	$(BIN)/python -m tests.lab.compare $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(TOOLS),--tools $(TOOLS))

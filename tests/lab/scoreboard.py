@@ -21,9 +21,10 @@ import pytest
 from tests.lab import page, record
 from tests.lab.bench import Row
 from tests.lab.crew import Crew, crew
-from tests.lab.fault import Fault, fault_named, names
+from tests.lab.fault import fault_named, names
 from tests.lab.judge import broken_gates, totals
 from tests.lab.loopback import TRUTHS, rehearsed
+from tests.lab.through_slack import SIX, threads
 from tests.lab.topology import check_needs
 
 _PATIENCE_S = 300.0
@@ -57,12 +58,12 @@ def shortened(text: str) -> str:
     return "\n     ".join(lines if len(lines) < 12 else [lines[0], "…", *lines[-8:]])
 
 
-def chosen(only: Sequence[str]) -> dict[str, Fault]:
+def chosen(only: Sequence[str]) -> list[str]:
     """All faults, or these; a SystemExit that says what there is otherwise."""
     every = names()
     if unknown := [name for name in only if name not in every]:
         sys.exit(f"there is no fault {', '.join(unknown)}; there are {', '.join(every)}")
-    return {name: fault_named(name) for name in only or every}
+    return list(only) or every
 
 
 def tried(these: Sequence[str], seeds: Sequence[int]) -> tuple[list[list[Row]], list[str]]:
@@ -120,8 +121,8 @@ def main(argv: list[str] | None = None) -> int:
     seeds = [seed, seed + 1] if given.write else [seed]
     only = f" --only {' '.join(given.only)}" if given.only else ""
     print(f"seed {seed}; again: python -m tests.lab.scoreboard --seed {seed}{only}", flush=True)
-    runs, failed = tried(list(faults), seeds)
-    threads = _threads(faults, seed, runs[0], failed) if given.slack else {}
+    runs, failed = tried(faults, seeds)
+    said = _threads(faults, seed, runs[0], failed) if given.slack else {}
     for run in runs:
         figures = totals(row.judged for row in run)
         print("  ".join(f"{key} {value}" for key, value in figures.items()))
@@ -130,14 +131,13 @@ def main(argv: list[str] | None = None) -> int:
     for text in failed:
         print(f"could not be tried: {text}")
     if given.write:
-        write(runs, threads, whole=not given.only and not failed)
+        write(runs, said, whole=not given.only and not failed)
     return 1 if failed else 0
 
 
-def _threads(faults: Mapping[str, Fault], seed: int, rows: Iterable[Row], failed: list[str]) -> dict[str, dict[str, Any]]:
-    from tests.lab.through_slack import SIX, threads
-
-    return threads({name: faults[name] for name in SIX if name in faults}, seed, {row.judged.name: row for row in rows}, failed)
+def _threads(chosen: Iterable[str], seed: int, rows: Iterable[Row], failed: list[str]) -> dict[str, dict[str, Any]]:
+    six = {name: fault_named(name) for name in SIX if name in chosen}
+    return threads(six, seed, {row.judged.name: row for row in rows}, failed)
 
 
 if __name__ == "__main__":
