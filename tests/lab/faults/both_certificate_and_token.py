@@ -31,4 +31,5 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
             proof = f"{asked.host.name} shows a certificate that ended {end:%Y-%m-%d %H:%M} UTC, and answers 401 to the token"
             yield Ask(proof=proof, server=asked.url, user={"token": text})
     finally:
+        lab.api1.wait_ready()
         tokens.remove(lab, one)
