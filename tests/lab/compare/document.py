@@ -24,10 +24,12 @@ _INTRODUCTION = """# Comparison
 
 Written by `make compare`; see `tests/lab/compare/`. Every fault of the lab, with a real etcd, two real kube-apiservers, a real
 HAProxy and real packet filters, is looked at with what people use today. Each tool runs on the host that the bot runs on, with
-the same kubeconfig. What apidown says is the [scoreboard](scoreboard.md)'s.
+the same kubeconfig.{ours}
 
 None of these tools is made to find a cause; they are what an engineer has at hand when one has to be found.
 """
+
+_SCOREBOARD = " What apidown says is on the [scoreboard](scoreboard.md)."
 
 _RULE = """## The rule
 
@@ -88,7 +90,7 @@ def text(comparison: Comparison, verdicts: Mapping[str, Verdict]) -> str:
     titles = {one.fault: one.title for one in comparison.seen}
     columns = [*_ours(cases, verdicts), *_theirs(comparison, cases)]
     parts = [
-        _INTRODUCTION,
+        _INTRODUCTION.format(ours=_SCOREBOARD if verdicts else ""),
         _how(comparison, cases),
         _RULE.format(looks=_looks(comparison), long=1, pointed=3),
         _totals(columns),

@@ -72,8 +72,9 @@ def run(tools: Mapping[str, Tool], faults: Sequence[Fault], seed: int, looks: in
             try:
                 wait_until(lambda: settled(made.lab), "lists come through", within=60)
                 made.run(fault)
-            except AssertionError as error:
-                failed[fault.name] = str(error).splitlines()[0]
+            except Exception as error:
+                # The boundary: a fault that cannot be tried is one line of the page, not the end of all others.
+                failed[fault.name] = f"{type(error).__name__}: {error}".splitlines()[0]
             print(f"{fault.name}: {failed.get(fault.name, 'looked at')}", file=sys.stderr, flush=True)
     versions = {tool: version(tools[tool], path) for tool, path in found.items()}
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
