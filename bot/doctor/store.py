@@ -28,4 +28,5 @@ async def look(settings: Settings) -> list[Line]:
             stack.push_async_callback(store.close)
             return lines + judge.store(store.place, await store.facts())
     except ApidownError as error:
-        return [*lines, problem("store", error, remedy="correct APIDOWN_REDIS_URL, or leave it out for the embedded store")]
+        found = problem("store", error, remedy="correct APIDOWN_REDIS_URL, or leave it out for the embedded store")
+        return [*lines, found.model_copy(update={"sentence": found.sentence.removeprefix("store ")})]

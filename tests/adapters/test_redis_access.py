@@ -19,7 +19,7 @@ from bot.errors import Unavailable
 from bot.model.events import EventType
 from bot.store_url import StoreUrl
 from tests.adapters.test_redis_store import REF, event, following, joined, opened
-from tests.fakes.redis_server import RedisServer, find_redis, tls_server
+from tests.fakes.redis_server import RedisServer, find_redis, redis_server, tls_server
 from tests.pki import Authority, Issued
 from tests.require import missing
 
@@ -116,6 +116,54 @@ async def test_a_name_that_differs_can_be_allowed(secured: Secured) -> None:
 async def test_tls_to_a_plain_port_is_said(server: RedisServer) -> None:
     error = await refusal(f"rediss://127.0.0.1:{server.port}/0")
     assert "a port without TLS is silent like that" in error.what
+
+
+@pytest.fixture(scope="module")
+def tls_port(secured: Secured) -> Generator[int]:
+    """A server with TLS that asks nobody for a certificate."""
+    (secured.folder / "open").mkdir()
+    files = {
+        name: secured.folder / file for name, file in (("ca", "ca.pem"), ("certificate", "server.pem"), ("key", "server.key"))
+    }
+    with tls_server(secured.folder / "open", binary=redis_binary(), clients=False, **files) as port:
+        yield port
+
+
+@pytest.mark.parametrize(
+    ("url", "right"),
+    [
+        ("redis://127.0.0.1:{port}/0", "write rediss:// in"),
+        ("redis+cluster://127.0.0.1:{port}", "write rediss+cluster:// in"),
+        ("redis+sentinel://127.0.0.1:{port}/mymaster", "write rediss+sentinel:// in"),
+    ],
+)
+async def test_a_plain_connection_to_a_tls_port_is_said(tls_port: int, url: str, right: str) -> None:
+    error = await refusal(url.format(port=tls_port))
+    assert "as a port that takes TLS only does" in error.what
+    assert right in error.next
+
+
+async def test_a_store_that_was_killed_is_not_taken_for_one_with_tls(tmp_path: Path) -> None:
+    with redis_server(tmp_path, binary=redis_binary()) as server:
+        store = connect(server.url, patience_s=5.0)
+        await store.ping()
+        server.kill()
+        with pytest.raises(Unavailable) as caught:
+            await store.ping()
+        await store.close()
+    assert "cannot be reached" in caught.value.what
+    assert "TLS" not in str(caught.value)
+
+
+async def test_a_refused_password_says_where_it_may_have_come_from(tmp_path: Path) -> None:
+    with redis_server(tmp_path, binary=redis_binary(), password="right-password") as server:
+        wrong = await refusal(f"redis://:wrong-password@127.0.0.1:{server.port}/0")
+        none = await refusal(f"redis://127.0.0.1:{server.port}/0")
+        sentinel = await refusal(f"redis+sentinel://:wrong-password@127.0.0.1:{server.port}/mymaster")
+    assert "APIDOWN_REDIS_URL, or if there is none, APIDOWN_REDIS_PASSWORD" in wrong.next
+    assert (none.what.partition(" (")[0], none.next) == ("the store asks for a password", "set APIDOWN_REDIS_PASSWORD")
+    assert "sentinel_password" in sentinel.next
+    assert "wrong-password" not in f"{wrong}{sentinel}"
 
 
 async def _user(server: RedisServer, rule: str, name: str = "apidown") -> str:

@@ -203,6 +203,14 @@ async def test_a_store_password_without_a_store_is_not_passed_over(monkeypatch: 
     assert "right-password" not in str(found)
 
 
+async def test_a_store_that_is_away_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("APIDOWN_REDIS_URL", f"redis://{place}")
+    line = by_title(await examine(None))["store"]
+    assert line.status is Status.PROBLEM
+    assert line.sentence.startswith(f"{place}: the store cannot be reached")
+
+
 async def test_files_that_are_missing_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configuration(tmp_path, monkeypatch, clusters={"gone": {"kubeconfig": "no-such-file"}})
     line = by_title(await examine(None))["gone: files"]

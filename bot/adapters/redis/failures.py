@@ -13,7 +13,7 @@ from redis import exceptions
 from bot.adapters.redis.link import NoPrimary, UnknownService, is_passing
 from bot.errors import Unavailable
 from bot.redact import Redactor
-from bot.store_url import StoreUrl
+from bot.store_url import Kind, StoreUrl
 
 RIGHTS = (
     "+ping +eval +evalsha +get +set +del +exists +expire +persist +sadd +srem +smembers +xadd +xread +hget +hset +hmget "
@@ -143,6 +143,23 @@ def _of_rights(error: Exception, url: StoreUrl) -> tuple[str, str] | None:
     return what, f"run: ACL SETUSER {url.username or 'default'} {rule(url)}"
 
 
+def _of_password(error: Exception, url: StoreUrl) -> tuple[str, str]:
+    what = "the store refuses the user name or password"
+    if url.kind is Kind.SENTINEL:
+        return what, f"correct {_PASSWORD}; a Sentinel's own is sentinel_password in APIDOWN_REDIS_URL"
+    if "required" in str(error) and not url.password:
+        return "the store asks for a password", "set APIDOWN_REDIS_PASSWORD"
+    return what, f"correct {_PASSWORD}"
+
+
+_PASSWORD = "the password: the one in APIDOWN_REDIS_URL, or if there is none, APIDOWN_REDIS_PASSWORD"  # noqa: S105 - a text
+
+
+def _ended(error: Exception) -> bool:
+    """Whether this very try was cut off; an earlier one may be among the causes, too."""
+    return "closed by server" in str(error) or isinstance(error.__cause__ or error.__context__, ConnectionResetError)
+
+
 def _explain(error: Exception, url: StoreUrl) -> tuple[str, str]:
     check = url.check
     match error:
@@ -151,7 +168,7 @@ def _explain(error: Exception, url: StoreUrl) -> tuple[str, str]:
         case NoPrimary():
             return "the Sentinels have no primary to offer", f"wait for the failover to end, or run: {check}"
         case exceptions.AuthenticationError() | exceptions.AuthorizationError():
-            return "the store refuses the user name or password", "correct the password in the store's URL"
+            return _of_password(error, url)
         case exceptions.ReadOnlyError():
             return "the store is a replica that takes no writes", "point the store's URL at the primary, or at its Sentinels"
         case exceptions.OutOfMemoryError():
@@ -169,6 +186,9 @@ def _explain(error: Exception, url: StoreUrl) -> tuple[str, str]:
             return "no TLS connection to the store is made in time; a port without TLS is silent like that", f"run: {check}"
         case exceptions.TimeoutError() | TimeoutError():
             return "the store does not answer in time", f"run: {check}"
+        case exceptions.ConnectionError() if _ended(error) and not url.tls and url.kind is not Kind.SOCKET:
+            what = "the store ends the connection without an answer, as a port that takes TLS only does"
+            return what, f"if it takes TLS, write rediss{url.kind.removeprefix('redis')}:// in the store's URL; see: {check}"
         case exceptions.ConnectionError() | OSError():
             return "the store cannot be reached", f"run: {check}"
         case _ if "cluster support disabled" in str(error):
