@@ -107,6 +107,7 @@ class Kind(StrEnum):
     VALIDATING_WEBHOOKS = "validatingwebhookconfigurations"
     MUTATING_WEBHOOKS = "mutatingwebhookconfigurations"
     LEASES = "leases"
+    SERVICES = "services"
     ENDPOINT_SLICES = "endpointslices"
     SECRET_NAMES = "secrets"  # noqa: S105 - the name of a kind
 

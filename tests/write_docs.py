@@ -25,7 +25,7 @@ from bot.app import build_registry
 from bot.cli import app
 from bot.demo.scenarios import SCENARIOS
 from bot.diagnosis import rank
-from bot.diagnosis.triage_rules import CONTROL_RULES, RULES, SYMPTOMS
+from bot.diagnosis.triage_rules import ANSWERS, CONTROL_RULES, RULES, SYMPTOMS
 from bot.engine import investigate, recovery, rounds
 from bot.ids import digest
 from bot.model.alert import DEFAULT_RULES
@@ -44,7 +44,7 @@ from tests.helm import values as chart
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 
-# What the items of document 000 ask for, in our words.
+# What the items of the documents that have a playbook ask for, in our words.
 ITEMS = {
     "000/select": "connections are refused; the alerts that say so",
     "000/impact": "what stops working and what goes on",
@@ -63,6 +63,22 @@ ITEMS = {
     "000/otherwise/4": "process failures in the node's system log",
     "000/otherwise/5": "manifests that were changed and not recorded",
     "000/otherwise/6": "what builds up slowly, when nothing matches",
+    "003/select": "clients run into time-outs again and again",
+    "003/impact": "what times out and what goes on",
+    "003/cause/1": "the pods that connect control plane and nodes do not run",
+    "003/solution/1": "their nodes are relieved, or are nodes of their own",
+    "003/cause/2": "ports, names and addresses that nodes need are blocked",
+    "003/solution/2": "the list of what to open",
+    "003/cause/3": "TLS with ALPN is blocked, from the nodes to the control plane or on the client's own path",
+    "003/solution/3": "ALPN is let pass",
+    "003/cause/4": "the allow-list does not contain whoever asks",
+    "003/solution/4": "the allow-list is replaced by a complete one",
+    "003/cause/5": "a client leaks watches, or polls",
+    "003/solution/5": "that client is found, stopped and mended",
+    "003/cause/6": "Helm keeps too many revisions",
+    "003/solution/6": "the history is limited, in Helm 2 and Helm 3",
+    "003/cause/7": "nodes and control plane do not reach each other on port 10250",
+    "003/solution/7": "what to look at for that port",
 }
 
 
@@ -161,7 +177,9 @@ def symptoms() -> str:
         [layer.value, ", ".join(code(outcome) for where, outcome in RULES if where is layer and outcome in SYMPTOMS)]
         for layer in Layer
     ]
-    return table(["layer", "symptoms"], [["this vantage point", ", ".join(map(code, CONTROL_RULES))], *rows])
+    here = ["this vantage point", ", ".join(map(code, CONTROL_RULES))]
+    clean = ["every layer passes", f"{code(ANSWERS)}: credentials are accepted, so the API can be asked what is wrong behind it"]
+    return table(["layer", "symptoms"], [here, *rows, clean])
 
 
 def alerts() -> str:

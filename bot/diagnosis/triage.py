@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from bot.diagnosis.ladder import CONTROL, LAYER_OF, cells, cut_off_vantages, depth, is_clean, trusted
 from bot.diagnosis.texts import values_of
-from bot.diagnosis.triage_rules import CLIENT_DEFAULT, CONTROL_RULES, RULES, Rule
+from bot.diagnosis.triage_rules import ANSWERS, CLIENT_DEFAULT, CONTROL_RULES, RULES, Rule
 from bot.model.base import Value
 from bot.model.diagnosis import Layer, Triage
 from bot.model.finding import Finding, Status
@@ -36,8 +36,9 @@ class _Symptom(Value):
 
 
 def triage(*, cluster: Cluster, findings: Sequence[Finding], playbooks: Sequence[Playbook], notes: Sequence[str] = ()) -> Triage:
-    """The grid, its symptom, and the playbook for it. The symptom is None when the ladder is clean or was not climbed.
-    ``notes`` are what is wrong with the access to the cluster, for whoever reads the grid."""
+    """The grid, its symptom, and the playbook for it. The symptom of a clean ladder is that it ``answers``, if a playbook is
+    for that and the API can be asked; else it is None, as when the ladder was not climbed. ``notes`` are what is wrong with
+    the access to the cluster, for whoever reads the grid."""
     seen = _triage(cluster, findings, playbooks)
     return seen.model_copy(update={"notes": tuple(notes)}) if notes else seen
 
@@ -53,11 +54,13 @@ def _triage(cluster: Cluster, findings: Sequence[Finding], playbooks: Sequence[P
     symptoms = _symptoms(usable)
     if not symptoms:
         clean = is_clean(usable)
+        behind = _playbook(ANSWERS, playbooks) if clean and _can_be_asked(usable) else None
         return Triage(
             cells=grid,
             domain=Domain.HEALTHY if clean else None,
-            symptom=None,
+            symptom=ANSWERS if behind else None,
             sentence=_clean_sentence(usable) if clean else _nothing_sentence(usable),
+            playbook=behind,
         )
     chosen = min(symptoms, key=lambda symptom: symptom.order)
     rule = CLIENT_DEFAULT if chosen.outcome == "connection-refused" and cluster.target.is_client_default else chosen.rule
@@ -88,6 +91,11 @@ def _symptoms(findings: Sequence[Finding]) -> list[_Symptom]:
         if layer is not None and finding.status not in (Status.OK, Status.NOT_APPLICABLE) and (layer, finding.outcome) in RULES:
             shown[layer, finding.outcome].append(finding)
     return [_Symptom(layer=key[0], outcome=key[1], rule=RULES[key], findings=tuple(found)) for key, found in shown.items()]
+
+
+def _can_be_asked(findings: Sequence[Finding]) -> bool:
+    """Whether our credentials are accepted somewhere; without that nothing can be read through the API."""
+    return any(LAYER_OF.get(finding.probe) is Layer.AUTH and finding.status is Status.OK for finding in findings)
 
 
 def _where(symptom: _Symptom, findings: Sequence[Finding]) -> str:

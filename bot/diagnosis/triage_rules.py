@@ -220,5 +220,8 @@ RULES: dict[tuple[Layer, str], Rule] = {
     ),
 }
 
-SYMPTOMS = frozenset({*CONTROL_RULES, *(outcome for (_, outcome), rule in RULES.items() if rule.domain is not None)})
-"""What playbooks can be selected by: every outcome that points somewhere."""
+ANSWERS = "answers"
+"""The symptom of a clean ladder whose credentials are accepted: the API can be asked what is wrong behind it."""
+
+SYMPTOMS = frozenset({ANSWERS, *CONTROL_RULES, *(outcome for (_, outcome), rule in RULES.items() if rule.domain is not None)})
+"""What playbooks can be selected by: every outcome that points somewhere, and that everything answers."""

@@ -36,6 +36,15 @@ SAYS_NOTHING_OF_THE_TARGET = {
     "endpoint-not-compared": "not-checked: the finding says why it could not be compared",
     "none-found": "not-applicable: a hosted control plane has no such pods",
     "api-unreachable": "not-checked: the API is what is down",
+    "not-read": "not-checked: the finding says which right or answer is missing",
+    "not-told": "inconclusive: it is not told",
+    "servers-differ": "inconclusive: two readings of two servers",
+    "time-not-told": "inconclusive: ages cannot be told",
+    "availability-not-told": "inconclusive: it is not said yet",
+    "answer-not-understood": "inconclusive: not from the way to the kubelet",
+    "not-checkable": "not-checked: a webhook that only the API server can call",
+    "answerable": "the good state",
+    "quick": "the good state",
 }
 
 ITEMS = {
@@ -81,6 +90,20 @@ REQUIRED = (
     "token-rejected",
     "permission-denied",
     "overloaded",
+    "etcd-slow",
+    "etcd-no-space",
+    "watch-leak",
+    "helm-release-sprawl",
+    "admission-webhook-failing",
+    "aggregated-api-unavailable",
+    "tunnel-agents-down",
+    "egress-blocked",
+    "kubelet-port-blocked",
+    "kubelet-certificate-rejected",
+    "kubelet-down",
+    "controller-manager-down",
+    "scheduler-down",
+    "node-under-pressure",
 )
 
 

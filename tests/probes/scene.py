@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from bot.model.base import Json
 from bot.model.finding import Finding
 from bot.model.target import Cluster, CredentialKind, Endpoint, Target
 from bot.model.vantage import BOT
-from bot.ports import ApiObject, KubernetesReads, Network
+from bot.ports import ApiObject, Kind, KubernetesReads, Listing, LogAnswer, Network, Scrape
 from bot.registry import Probe, ProbeContext, scan
 from tests.fakes.network import NOW, ScriptedNetwork
 
@@ -64,11 +64,17 @@ class KnownObjects:
     endpoints: Sequence[Endpoint] = ()
     config_maps: dict[str, Json] = field(default_factory=dict)
     error: Unavailable | None = None
+    listings: dict[Kind, Listing | Unavailable] = field(default_factory=dict)
+    scrapes: Sequence[Scrape] = ()
+    logs: dict[str, LogAnswer | Unavailable] = field(default_factory=dict)
 
     async def list_pods(self, namespace: str, *, label_selector: str | None = None, limit: int = 50) -> Sequence[ApiObject]:
         self._check()
-        wanted = dict([label_selector.split("=")]) if label_selector else {}
         in_namespace = [pod for pod in self.pods if pod.namespace == namespace]
+        if label_selector and " in (" in label_selector:
+            name, _, among = label_selector.partition(" in (")
+            return [pod for pod in in_namespace if pod.data.get("labels", {}).get(name) in among.rstrip(")").split(",")]
+        wanted = dict([label_selector.split("=")]) if label_selector else {}
         return [pod for pod in in_namespace if wanted.items() <= pod.data.get("labels", {}).items()]
 
     async def list_endpoint_addresses(self, namespace: str, service: str) -> Sequence[Endpoint]:
@@ -79,6 +85,48 @@ class KnownObjects:
         self._check()
         data = self.config_maps.get(f"{namespace}/{name}")
         return ApiObject(kind="ConfigMap", namespace=namespace, name=name, data=data) if data is not None else None
+
+    async def list_objects(
+        self,
+        kind: Kind,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Listing:
+        """Of a namespace, and for a service's name, only what is there; pages by their marks, which are numbers."""
+        self._check()
+        found = self.listings.get(kind, Listing())
+        if isinstance(found, Unavailable):
+            raise found
+        begin = int(after or 0)
+        inside = [item for item in found.items if namespace in (None, item.namespace)]
+        if label_selector and kind is Kind.ENDPOINT_SLICES:
+            inside = [
+                item
+                for item in inside
+                if item.data.get("labels", {}).get(label_selector.split("=")[0]) == label_selector.split("=")[1]
+            ]
+        if field_selector and field_selector.startswith("metadata.name="):
+            inside = [item for item in inside if item.name == field_selector.split("=")[1]]
+        page = inside[begin : begin + limit]
+        more = len(inside) - begin - len(page)
+        mark = str(begin + len(page)) if more else None
+        return found.model_copy(update={"items": tuple(page), "after": mark, "remaining": found.remaining or more})
+
+    async def read_metrics(self, wanted: Mapping[str, tuple[str, ...]], *, reading: int = 1) -> Scrape:
+        self._check()
+        if not self.scrapes:
+            raise Unavailable("the API answered 403 for metrics", next="Allow the credentials to get the path /metrics.")
+        return self.scrapes[min(reading, len(self.scrapes)) - 1]
+
+    async def ask_for_log(self, namespace: str, pod: str, container: str) -> LogAnswer:
+        found = self.logs[pod]
+        if isinstance(found, Unavailable):
+            raise found
+        return found
 
     def _check(self) -> None:
         if self.error is not None:

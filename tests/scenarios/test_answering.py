@@ -14,7 +14,7 @@ def test_a_clean_ladder_is_healthy_and_says_that_writes_were_not_tried():
     said = answer(ladder(addresses=TWO))
     assert said.diagnosis.verdict is Verdict.HEALTHY
     assert said.triage.domain is Domain.HEALTHY
-    assert said.triage.symptom is None
+    assert (said.triage.symptom, said.triage.playbook) == ("answers", "tcp-timeouts")
     assert said.named == ("healthy",)
     assert WRITES in said.diagnosis.not_checked
 
@@ -22,6 +22,7 @@ def test_a_clean_ladder_is_healthy_and_says_that_writes_were_not_tried():
 def test_without_credentials_it_is_still_healthy():
     said = answer(ladder(auth="no-credentials"))
     assert said.diagnosis.verdict is Verdict.HEALTHY
+    assert (said.triage.symptom, said.triage.playbook) == (None, None)
 
 
 @pytest.mark.parametrize("outcome", ["authentication-required", "forbidden", "deadline-capped"])

@@ -231,6 +231,17 @@ class EndpointSlice(Whole):
         return {"labels": self.metadata.labels, "ready": ready, "addresses": known, "ports": ports}
 
 
+class _ServiceSpec(Slim):
+    type: str | None = None
+
+
+class Service(Whole):
+    spec: _ServiceSpec = _ServiceSpec()
+
+    def data(self) -> Json:
+        return self.spec.data()
+
+
 class ConfigMap(Whole):
     entries: Annotated[Labels, Field(alias="data")] = {}
 
@@ -269,6 +280,7 @@ PLACES: Mapping[Kind, Place] = MappingProxyType(
         Kind.VALIDATING_WEBHOOKS: Place(group="apis/admissionregistration.k8s.io/v1", form=WebhookConfiguration),
         Kind.MUTATING_WEBHOOKS: Place(group="apis/admissionregistration.k8s.io/v1", form=WebhookConfiguration),
         Kind.LEASES: Place(group="apis/coordination.k8s.io/v1", form=Lease),
+        Kind.SERVICES: Place(group="api/v1", form=Service),
         Kind.ENDPOINT_SLICES: Place(group="apis/discovery.k8s.io/v1", form=EndpointSlice),
         Kind.SECRET_NAMES: Place(group="api/v1", form=Whole, names_only=True),
     }
