@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from bot.doctor.lines import Line
 from bot.model.base import Json
@@ -29,6 +30,14 @@ def scopes(granted: str | None, wanted: Mapping[str, str], optional: Mapping[str
         return _line("Slack scopes", Status.PROBLEM, f"{len(missing)} missing: {named}.", _MANIFEST)
     more = f"; not granted, and needed for {' and '.join(without)} only" if without else ""
     return _line("Slack scopes", Status.OK, f"The bot token has {', '.join(wanted)}{more}.")
+
+
+def is_archived(history: Mapping[str, Any], info: Mapping[str, Any] | None) -> bool:
+    """Whether a channel takes no messages any more: as Slack says of it, else as its last message does."""
+    if info is not None:
+        return bool(info.get("channel", {}).get("is_archived"))
+    messages = history.get("messages") or ()
+    return any(message.get("subtype") in ("channel_archive", "group_archive") for message in messages[:1])
 
 
 def store(place: str, facts: Json) -> list[Line]:

@@ -20,7 +20,7 @@ from bot.net.round import RoundNetwork
 from bot.settings import Settings
 from bot.slack.client import SlackClient
 from bot.slack.errors import Kind, Result
-from bot.slack.scopes import GROUPS, PRIVATE, REQUIRED
+from bot.slack.scopes import CHANNELS, GROUPS, PRIVATE, REQUIRED
 
 Say = Callable[[Line], None]
 
@@ -54,11 +54,13 @@ async def _bot_token(settings: Settings, config: Config, say: Say, within_s: flo
         say(_line("Slack bot token", Status.OK, f"Slack knows it as {me.data.get('user')} in {me.data.get('team')}."))
         wanted = {**REQUIRED, **(GROUPS if config.groups else {})}
         optional = {**PRIVATE, **({} if config.groups else GROUPS)}
-        say(judge.scopes(me.headers.get("x-oauth-scopes"), wanted, optional))
+        granted = me.headers.get("x-oauth-scopes")
+        say(judge.scopes(granted, wanted, optional))
+        may_ask = not CHANNELS.isdisjoint(scope.strip() for scope in (granted or "").split(","))
         gate = asyncio.Semaphore(_AT_A_TIME)
         async with asyncio.TaskGroup() as tasks:
             for channel in sorted(_channels(config)):
-                tasks.create_task(_channel(slack, channel, gate, say), name=f"channel {channel}")
+                tasks.create_task(_channel(slack, channel, gate, say, may_ask=may_ask), name=f"channel {channel}")
             for group in sorted(config.groups):
                 tasks.create_task(_group(slack, group, gate, say), name=f"group {group}")
 
@@ -69,10 +71,14 @@ def _channels(config: Config) -> set[str]:
     return {*config.channels, *alerts}
 
 
-async def _channel(slack: SlackClient, channel: str, gate: asyncio.Semaphore, say: Say) -> None:
+async def _channel(slack: SlackClient, channel: str, gate: asyncio.Semaphore, say: Say, *, may_ask: bool) -> None:
     async with gate:
         result = await slack.present(channel)
-    if result.ok:
+        known = await slack.channel(channel) if result.ok and may_ask else None
+    if result.ok and judge.is_archived(result.data, known.data if known is not None and known.ok else None):
+        remedy = "unarchive it in Slack, or write another channel into the configuration"
+        say(_line("in Slack", Status.PROBLEM, "It is archived, so nothing can be posted there.", remedy, subject=channel))
+    elif result.ok:
         say(_line("in Slack", Status.OK, "The bot is in it.", subject=channel))
     elif said := _INVITE.get(result.error):
         remedy = "compare its id with Slack's, and type there: /invite @apidown"

@@ -110,8 +110,12 @@ class SlackClient:
         return await self._pages(self.web.conversations_replies, channel=channel, ts=thread_ts)
 
     async def present(self, channel: str) -> Result:
-        """Whether the bot can read this channel, and so is in it: one message is asked for, and not looked at."""
+        """Whether the bot can read this channel, and so is in it, with the last message in ``data["messages"]``."""
         return await self._told(self.web.conversations_history(channel=channel, limit=1))
+
+    async def channel(self, channel: str) -> Result:
+        """``conversations.info``, in ``data["channel"]``; for who has a scope of ``scopes.CHANNELS``."""
+        return await _outcome(self.web.conversations_info(channel=channel))
 
     async def members(self, user_group: str) -> Result:
         """``usergroups.users.list``: the user ids, in ``data["users"]``."""

@@ -166,5 +166,5 @@ def _retry_after(headers: object) -> float | None:
 def _detail(body: Mapping[str, Any]) -> str:
     parts = [str(item) for item in body.get("errors") or ()]
     if body.get("needed"):
-        parts.append(f"needs the scope {body['needed']}, has {body.get('provided', 'others')}")
+        parts.append(f"needs the scope {body['needed']}, has {body.get('provided', 'others') or 'none'}")
     return "; ".join(parts)

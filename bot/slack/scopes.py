@@ -18,3 +18,6 @@ REQUIRED: Mapping[str, str] = MappingProxyType(
 PRIVATE: Mapping[str, str] = MappingProxyType({"groups:history": "the same in private channels"})
 GROUPS: Mapping[str, str] = MappingProxyType({"usergroups:read": "looking up the members of the groups in may_start"})
 """Needed when the configuration names user groups."""
+
+CHANNELS = frozenset({"channels:read", "groups:read"})
+"""Not needed: with them it is known, not only likely, that a channel is archived."""

@@ -140,6 +140,22 @@ async def test_each_missing_scope_and_each_channel_without_the_bot_is_said(
     assert found[f"{slack.oncall}: in Slack"].status is Status.PROBLEM
 
 
+@pytest.mark.parametrize("scopes", [set(), {"channels:read"}], ids=["seen", "asked"])
+async def test_a_channel_that_is_archived_is_no_good_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slack: FakeSlack, scopes: set[str]
+) -> None:
+    slack.scopes -= {"channels:read", "groups:read"} - scopes
+    slack.archive(slack.incidents)
+    configuration(tmp_path, monkeypatch, channels={slack.incidents: {}, slack.private: {}})
+    found = by_title(await examine(None))
+    archived = found[f"{slack.incidents}: in Slack"]
+    assert archived.status is Status.PROBLEM
+    assert "archived" in archived.sentence
+    assert archived.remedy
+    assert found[f"{slack.private}: in Slack"].status is Status.OK
+    assert [call.method for call in slack.calls].count("conversations.info") == (2 if scopes else 0)
+
+
 async def test_tokens_that_slack_refuses_are_told_apart(slack: FakeSlack) -> None:
     slack.break_token(slack.bot_token, "token_revoked")
     slack.break_token(slack.app_token, "invalid_auth")

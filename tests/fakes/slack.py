@@ -276,7 +276,9 @@ class FakeSlack(People):
         return fault
 
     def archive(self, channel: str) -> None:
-        self.channels[channel].archived = True
+        place = self.channels[channel]
+        self.workspace.add(place, user=self.ann, text=f"<@{self.ann}> archived the channel", subtype="channel_archive")
+        place.archived = True
 
     def remove_bot(self, channel: str) -> None:
         self.channels[channel].members.discard(BOT_USER)

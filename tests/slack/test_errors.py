@@ -47,6 +47,11 @@ def test_a_missing_scope_says_which():
     assert "groups:history" in failure(SlackApiError("no", response(data))).detail
 
 
+def test_a_token_without_any_scope_is_said_to_have_none():
+    error = SlackApiError("x", {"ok": False, "error": "missing_scope", "needed": "chat:write", "provided": ""})
+    assert failure(error).detail == "needs the scope chat:write, has none"
+
+
 def test_a_rate_limit_says_how_long():
     error = SlackApiError("no", response({"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": "7"}))
     assert failure(error).retry_after_s == 7
