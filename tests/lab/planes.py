@@ -219,14 +219,17 @@ class ApiServer(Server):
         changed = {name.removeprefix("--"): value or None for name, _, value in (flag.partition("=") for flag in extra)}
         return [str(find("kube-apiserver")), *_as_argv(flags, changed)]
 
-    def start(self, *extra: str, serving: Pair | None = None, open_files: int | None = None) -> None:
-        """Starts it and does not wait. ``serving`` becomes the certificate of the folder too; ``open_files`` is its limit."""
+    def start(
+        self, *extra: str, serving: Pair | None = None, open_files: int | None = None, address_space: int | None = None
+    ) -> None:
+        """Starts it and does not wait. ``serving`` becomes the certificate of the folder too; ``open_files`` and
+        ``address_space`` (in bytes) are its limits."""
         pair = serving or self._pki.authority.server(self.node.serving_names)
         pair.write(self.node.pki, "apiserver")
         command = self.command(*extra)
         self.node.write_manifest("kube-apiserver", command)
-        limit = ["prlimit", f"--nofile={open_files}:{open_files}", "--"] if open_files else []
-        self._launch([*limit, *command])
+        limits = [f"--{name}={most}:{most}" for name, most in (("nofile", open_files), ("as", address_space)) if most]
+        self._launch([*(["prlimit", *limits, "--"] if limits else []), *command])
 
     def restart(self, *extra: str, serving: Pair | None = None, open_files: int | None = None) -> None:
         """Kills it and starts it with other flags; does not wait."""

@@ -6,7 +6,7 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict
@@ -37,17 +37,16 @@ def supervised(
     *flags: str,
     pause_s: float,
     lives_s: float | None = None,
-    each: Callable[[int], object] = lambda pid: None,
+    address_space: int | None = None,
 ) -> Generator[Supervised]:
     """Started anew whenever it has exited and ``pause_s`` are over, as a kubelet does; well again after the block is left.
 
-    ``lives_s`` after it first listens it is killed; when that is left out it ends by itself. ``each`` is called with every new
-    process's id.
+    ``lives_s`` after it first listens it is killed; when that is left out it ends by itself. ``address_space`` is its limit.
     """
     seen = Supervised()
     serving = _serving(api)
     api.kill()
-    thread = threading.Thread(target=_supervise, args=(api, flags, serving, pause_s, lives_s, each, seen))
+    thread = threading.Thread(target=_supervise, args=(api, flags, serving, pause_s, lives_s, address_space, seen))
     thread.start()
     try:
         yield seen
@@ -63,13 +62,12 @@ def _supervise(
     serving: Pair,
     pause_s: float,
     lives_s: float | None,
-    each: Callable[[int], object],
+    address_space: int | None,
     seen: Supervised,
 ) -> None:
     for _ in range(MOST_STARTS):
-        api.start(*flags, serving=serving)
+        api.start(*flags, serving=serving, address_space=address_space)
         process = api.process
-        each(process.pid)
         while lives_s is not None and process.running and not seen.stop.wait(0.05):
             if api.host.dial("127.0.0.1", api.port) == "connected":
                 seen.listened += 1

@@ -21,14 +21,10 @@ TRUTH = Truth(
 
 @contextmanager
 def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
-    api, limit = draw.one_of(*lab.apis), draw.between(1_250, 1_400) * 1_000_000
-
-    def squeeze(pid: int) -> None:
-        # A limit of the address space: what the kernel refuses, the process cannot have.
-        api.host.run("prlimit", f"--pid={pid}", f"--as={limit}")
-
+    # What the kernel refuses of the address space, the process cannot have; when it is well it takes more than 1,500 MB.
+    api, limit = draw.one_of(*lab.apis), draw.between(1_200, 1_400) * 1_000_000
     log = Log(api)
-    with supervised(api, pause_s=draw.seconds(1, 4), each=squeeze) as seen:
+    with supervised(api, pause_s=draw.seconds(1, 4), address_space=limit) as seen:
         said = log.wait_for("out of memory", "cannot allocate memory", "failed to reserve")
         wait_until(lambda: seen.exits, "it has exited", within=10)
         yield Ask(proof=f"with {limit} bytes of address space it exits with {seen.exits[0]} and logs: {said}", server=api.url)
