@@ -144,8 +144,8 @@ class Host:
 
     def shape(self) -> str:
         """Links, addresses, routes and rules: equal before and after a fault that was undone."""
-        links = re.sub(r" qlen \d+", "", self.run("ip", "-o", "link"))
-        return "\n".join([links, self.run("ip", "-4", "route", "show", "table", "all"), *self.rules()])
+        seen = self.run("ip", "-o", "-4", "-batch", "-", given="link show\naddress show\nroute show table all\n")
+        return "\n".join([re.sub(r" qlen \d+", "", seen), *self.rules()])
 
     @contextmanager
     def changed(self, do: Sequence[str], undo: Sequence[str]) -> Generator[None]:
@@ -233,6 +233,11 @@ def need(*tools: str) -> None:
             missing("netns", f"{tool} is not installed")
 
 
+def _forget_soon() -> None:
+    """Closed connections whose peer is gone are given up at once: until then the kernel would keep the namespace."""
+    Path("/proc/sys/net/ipv4/tcp_orphan_retries").write_text("1")
+
+
 @contextmanager
 def hosts(*names: str) -> Generator[list[Host]]:
     """Hosts with loopback only, gone afterwards."""
@@ -242,6 +247,7 @@ def hosts(*names: str) -> Generator[list[Host]]:
             host = Host(name)
             stack.callback(host.close)
             host.ip("link set lo up")
+            host.here(_forget_soon)
             made.append(host)
         yield made
 

@@ -70,7 +70,7 @@ def test_a_lab_whose_test_is_killed_leaves_no_process_namespace_link_or_rule() -
             for number, anchor in enumerate(places.values()):
                 ends = ["link", "add", f"w{number}", "netns", str(watcher.anchor), "type", "veth"]
                 subprocess.run(["ip", *ends, "peer", "name", "watched", "netns", str(anchor)], check=True, timeout=20)
-            wait_until(lambda: any("valkey" in line for line in running_in(set(places))), "an investigation runs", within=30)
+            wait_until(lambda: any("valkey" in line for line in running_in(set(places))), "an investigation runs", within=60)
             names = " ".join(running_in(set(places)))
             assert all(name in names for name in ("kube-apiserver", "etcd", "haproxy", "tests.lab.load", "bot.cli"))
         finally:
@@ -78,9 +78,9 @@ def test_a_lab_whose_test_is_killed_leaves_no_process_namespace_link_or_rule() -
             victim.wait(timeout=10)
             if victim.stdout is not None:
                 victim.stdout.close()
-        wait_until(lambda: not running_in(set(places)), "no process is left", within=20)
-        wait_until(lambda: "w0" not in watcher.run("ip", "-o", "link"), "the links are gone", within=20)
-        wait_until(lambda: "veth" not in watcher.run("ip", "-d", "-o", "link"), "all of them", within=20)
+        wait_until(lambda: not running_in(set(places)), "no process is left", within=60)
+        wait_until(lambda: "w0" not in watcher.run("ip", "-o", "link"), "the links are gone", within=60)
+        wait_until(lambda: "veth" not in watcher.run("ip", "-d", "-o", "link"), "all of them are gone", within=60)
 
 
 def test_two_labs_with_the_same_addresses_do_not_disturb_each_other() -> None:

@@ -208,7 +208,8 @@ class Lab:
         last: list[str] = []
 
         def well() -> bool:
-            last[:] = self.unwell()
+            # What takes longest and is looked at in a moment comes first, so that waiting takes little from who starts.
+            last[:] = [f"{api.host.name} is not ready" for api in self.apis if not api.is_ready()] or self.unwell()
             return not last
 
         try:
