@@ -33,4 +33,6 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
         with slow_readers(poller, place_of(api), path, 20, hold_s=0.2) as counts:
             soon(lambda: metric(api, "apiserver_flowcontrol_current_inqueue_requests") >= 5, "polls wait in queues")
             soon(lambda: lists() - begun >= 20, "polls are counted")
-            yield Ask(proof=f"{lists() - begun:.0f} lists by {name} since {counts[200]} were begun; more wait", server=api.url)
+            waiting = metric(api, "apiserver_flowcontrol_current_inqueue_requests")
+            proof = f"{lists() - begun:.0f} lists, {counts[200]} of them by {name}, have begun, and {waiting:.0f} requests wait"
+            yield Ask(proof=proof, server=api.url)
