@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
+from tests.lab.faults._alike import SILENT, SILENT_BECAUSE
 from tests.lab.faults._servers import held
 from tests.lab.processes import wait_until
 from tests.lab.seed import Draw
@@ -14,10 +15,10 @@ from tests.lab.topology import Lab
 TRUTH = Truth(
     cause="listen-queue-overflow",
     acceptable={
-        "bot": ("listen-queue-overflow", "firewall-drop", "authorized-ip-ranges"),
+        "bot": SILENT,
         "bot+control-plane": ("listen-queue-overflow", "apiserver-hung"),
     },
-    because="Silence at this one port, while the host itself refuses others: a full queue and a filter leave the same.",
+    because=SILENT_BECAUSE,
 )
 
 

@@ -6,15 +6,15 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._alike import ENTRANCE_REFUSED, ENTRANCE_REFUSED_BECAUSE
+from tests.lab.faults._alike import REFUSED, REFUSED_BECAUSE
 from tests.lab.faults._servers import expired
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="lb-down",
-    acceptable={"bot": ENTRANCE_REFUSED},
-    because=ENTRANCE_REFUSED_BECAUSE,
+    acceptable={"bot": REFUSED},
+    because=REFUSED_BECAUSE,
     also=("serving-certificate-expired",),
 )
 

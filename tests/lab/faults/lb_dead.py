@@ -6,18 +6,18 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._alike import ENTRANCE_REFUSED, ENTRANCE_REFUSED_BECAUSE
+from tests.lab.faults._alike import REFUSED, REFUSED_BECAUSE
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="lb-down",
     acceptable={
-        "bot": ENTRANCE_REFUSED,
+        "bot": REFUSED,
         "bot+load-balancer": ("lb-down",),
         "bot+control-plane": ("lb-down", "firewall-reject"),
     },
-    because=ENTRANCE_REFUSED_BECAUSE,
+    because=REFUSED_BECAUSE,
 )
 
 

@@ -6,17 +6,18 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
+from tests.lab.faults._alike import MUTE, MUTE_BECAUSE
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="lb-down",
     acceptable={
-        "bot": ("lb-down", "apiserver-hung", "file-descriptors-exhausted"),
+        "bot": MUTE,
         "bot+load-balancer": ("lb-down",),
         "bot+control-plane": ("lb-down",),
     },
-    because="The kernel completes TCP and nothing is ever said, whether a balancer or an API server should speak.",
+    because=MUTE_BECAUSE,
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
-from tests.lab.faults._alike import GONE_BECAUSE
+from tests.lab.faults._alike import NAME_LEADS_NOWHERE, NAME_LEADS_NOWHERE_BECAUSE
 from tests.lab.faults._servers import entered
 from tests.lab.processes import wait_until
 from tests.lab.seed import Draw
@@ -14,8 +14,8 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="vip-not-held",
-    acceptable={"bot": ("vip-not-held", "node-down", "no-route")},
-    because=GONE_BECAUSE,
+    acceptable={"bot": NAME_LEADS_NOWHERE},
+    because=NAME_LEADS_NOWHERE_BECAUSE,
 )
 
 
