@@ -24,7 +24,7 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
         kubelet(lab, lab.node),
         node(lab, "node") as worker,
         node(lab, "cp1"),
-        pods(lab, draw.word(), worker, namespace="default") as (pod,),
+        pods(lab, "kube-proxy", worker) as (pod,),
         controllers(lab, draw),
         served(lab, draw, guard, allowing) as (hooked, webhook),
         served(lab, draw, adapter, discovered(group, version)) as (backing, _),
@@ -38,6 +38,6 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
                 lambda: [status for status, _ in written(lab, guard)] == [201, 201] and webhook.seen >= 2,
                 "writes pass the webhooks",
             )
-            said = log_of(lab, pod, "default")
+            said = log_of(lab, pod)
             assert [status for status, _ in said] == [200, 200], said
             yield Ask(proof=f"{path} is 200, writes are 201 by way of {webhook.seen} calls of webhooks, logs are read")

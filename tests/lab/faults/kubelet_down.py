@@ -18,7 +18,7 @@ TRUTH = Truth(cause="kubelet-down", acceptable={"bot": ("kubelet-down",)})
 @contextmanager
 def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
     role, silent = draw.one_of("node", "cp2"), draw.ago(timedelta(minutes=3), timedelta(hours=2))
-    with node(lab, role, silent=silent) as name, pods(lab, draw.word(), name, namespace="default") as (pod,):
-        said = log_of(lab, pod, "default")
+    with node(lab, role, silent=silent) as name, pods(lab, "kube-proxy", name) as (pod,):
+        said = log_of(lab, pod)
         assert all(status == 500 and f":{KUBELET}" in text and "connection refused" in text for status, text in said), said
         yield Ask(proof=f"the log of {pod} is answered 500: {said[0][1][:300]}")

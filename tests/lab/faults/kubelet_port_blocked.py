@@ -19,7 +19,7 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
     with (
         kubelet(lab, lab.node),
         node(lab, "node") as name,
-        pods(lab, draw.word(), name, namespace="default") as (pod,),
+        pods(lab, "kube-proxy", name) as (pod,),
         lab.node.filter("-p", "tcp", "--dport", str(KUBELET), jump=["DROP"]) as rule,
     ):
         seen = [api.host.dial(lab.node.address, KUBELET) for api in lab.apis]

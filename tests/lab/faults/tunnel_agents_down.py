@@ -40,10 +40,10 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
             all_restarted(lab, f"--egress-selector-config-file={config}"),
             kubelet(lab, lab.node),
             node(lab, "node") as name,
-            pods(lab, draw.word(), name, namespace="default") as (pod,),
+            pods(lab, "kube-proxy", name) as (pod,),
             pods(lab, "konnectivity-agent", "", "", phase="Pending"),
         ):
-            said = log_of(lab, pod, "default")
+            said = log_of(lab, pod)
             assert all(status == 500 and "503" in text for status, text in said), said
             yield Ask(proof=f"the log of {pod} is answered 500: {said[0][1][:300]}; {tunnel.seen} asked the tunnel's server")
     finally:
