@@ -17,9 +17,7 @@ _FORMS: Sequence[tuple[str, re.Pattern[str]]] = (
     ("port-refused", re.compile(r"connect: connection refused|connection reset by peer", re.I)),
     (
         "port-silent",
-        re.compile(
-            r"dial tcp \S+ i/o timeout|i/o timeout|context deadline exceeded|no route to host|network is unreachable", re.I
-        ),
+        re.compile(r"i/o timeout|TLS handshake timeout|context deadline exceeded|no route to host|network is unreachable", re.I),
     ),
     ("kubelet-tls-failing", re.compile(r"x509:|tls:", re.I)),
     ("kubelet-refuses", re.compile(r"Unauthorized|Forbidden|authoriz", re.I)),
