@@ -21,15 +21,22 @@ from typing import Any
 
 import pytest
 
+from bot.adapters.kubeconfig.access import from_kubeconfig
 from bot.adapters.kubernetes.reads import KubernetesApi
+from bot.app import build_core, investigate_once
 from bot.clock import stamp
 from bot.demo.pki import Pair
+from bot.diagnosis.rank import WRITES
 from bot.errors import Unavailable
 from bot.model.base import Json
+from bot.model.diagnosis import Diagnosis, Verdict
+from bot.model.events import Event, EventType, Trigger
 from bot.model.finding import Finding, Status
+from bot.model.investigation import Investigation
 from bot.model.playbook import Domain
 from bot.ports import Kind
 from bot.probes._shared import load
+from bot.settings import Settings
 from tests.diagnosis.facts import answer, ladder
 from tests.lab.control_plane import ControlPlane, control_plane
 from tests.lab.processes import wait_until
@@ -319,6 +326,29 @@ async def test_a_kubelets_port_that_does_not_answer(plane: ControlPlane, look: C
         found = [*await look("kubelet-port"), *await look("nodes")]
     assert [finding.outcome for finding in found] == ["port-silent", "ready"]
     assert verdict(found) == ("kubelet-port-blocked", "high")
+
+
+async def test_healthy_is_said_at_once_and_revised_when_slower_evidence_is_in(plane: ControlPlane) -> None:
+    verdicts: list[Diagnosis] = []
+
+    def hear(event: Event, state: Investigation) -> None:
+        if event.type == EventType.DIAGNOSED and state.diagnosis is not None:
+            verdicts.append(state.diagnosis)
+
+    ready = {"type": "Ready", "status": "True"}
+    with socket.create_server(("127.0.0.1", 0)) as silent, pod_on_a_node(plane, silent.getsockname()[1], ready):
+        access = from_kubeconfig(plane.kubeconfig(), None, Settings())
+        trigger = Trigger(kind="command-line", who="test")
+        state = await investigate_once(build_core(), access, trigger=trigger, on_event=hear)
+    first, last = verdicts
+    assert (first.verdict, first.final) == (Verdict.HEALTHY, False)
+    assert "The API server reaches the kubelets" in first.still_running
+    assert WRITES in first.not_checked
+    assert (last.verdict, last.causes[0].id, last.final) == (Verdict.CAUSE, "kubelet-port-blocked", True)
+    assert state.playbook is not None
+    assert (state.playbook.playbook, state.playbook.reason) == ("tcp-timeouts", "the ladder shows answers")
+    assert state.concluded is not None
+    assert state.concluded.requests <= 4 + 20
 
 
 async def test_nodes_under_pressure(plane: ControlPlane, look: Callable[..., Any]) -> None:
