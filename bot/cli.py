@@ -322,12 +322,18 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
 ) -> None:
     """Write a first configuration file from a kubeconfig, every key explained. Secrets stay in the kubeconfig."""
+    import shlex
+
     from bot.first_config import find, text, write
+    from bot.render.clean import one_line
 
     found = find([kubeconfig] if kubeconfig else _settings().kubeconfig_files, context)
-    write(output, text(found), force=force)
-    print(f"{output} has {', '.join(one.name for one in found)}. Nothing was copied out of the kubeconfig but names and paths.")
-    print(f"  Next: edit it, then apidown doctor --config {output}")
+    write(output, text(found.clusters), force=force)
+    names = ", ".join(one.name for one in found.clusters)
+    print(f"{output} has {names}. Nothing was copied out of the kubeconfig but names and paths.")
+    for said in found.left_out:
+        print(f"  Left out: {one_line(said)}")
+    print(f"  Next: edit it, then apidown doctor --config {shlex.quote(str(output))}")
 
 
 def _settings() -> Settings:

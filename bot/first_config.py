@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from bot.adapters.kubeconfig.files import Entry, contexts, read_entry
+from bot.adapters.kubeconfig.files import Entry, contexts, get_contexts, read_entry
 from bot.config_form import RESERVED_NAMES
 from bot.document import did_you_mean
 from bot.errors import ApidownError, ConfigError, UsageError
@@ -80,7 +80,15 @@ class Found:
     remarks: tuple[str, ...] = ()
 
 
-def find(files: Sequence[Path], context: str | None) -> list[Found]:
+@dataclass(frozen=True, kw_only=True)
+class Contexts:
+    """What kubeconfigs have: the clusters, and a sentence for each context that gives none."""
+
+    clusters: list[Found]
+    left_out: list[str]
+
+
+def find(files: Sequence[Path], context: str | None) -> Contexts:
     """The clusters of these kubeconfigs, the current context first; of one context only where it is named.
 
     Raises ConfigError when no file can be read, and UsageError for a context that is in none.
@@ -89,37 +97,41 @@ def find(files: Sequence[Path], context: str | None) -> list[Found]:
     shown = ", ".join(map(str, files))
     if not present:
         raise ConfigError("none of these files is there", where=shown, next=_OTHERWISE)
-    read = {path: _contexts(path) for path in present}
-    named = {name: path for path in reversed(present) for name in read[path][0] if _can_be_said(name)}
+    read = {path: _contexts(path, alone=len(files) == 1) for path in present}
+    named = {name: path for path in reversed(present) for name in read[path][0]}
     current = next((chosen for path in present if (chosen := read[path][1])), None)
     if context is not None and context not in named:
-        raise UsageError(
-            f"there is no context '{context}'", nearest=did_you_mean(context, named), next="kubectl config get-contexts"
-        )
+        raise UsageError(f"there is no context '{context}'", nearest=did_you_mean(context, named), next=get_contexts(files))
     if context is not None:
         read_entry([named[context]], context)
-    entries = _entries_of(named, [context] if context else sorted(named, key=lambda name: name != current))
+    left_out: list[str] = []
+    wanted = [context] if context else sorted(named, key=lambda name: name != current)
+    entries = _entries_of(named, wanted, left_out)
     if not entries:
-        raise ConfigError("no context in it gives a cluster", where=shown, next=_OTHERWISE)
+        raise ConfigError("no context in it gives a cluster", where=shown, nearest=" ".join(left_out[:5]), next=_OTHERWISE)
     names = _names(list(entries))
-    return [_found(names[name], name, named[name], entry) for name, entry in entries.items()]
+    clusters = [_found(names[name], name, named[name], entry) for name, entry in entries.items()]
+    return Contexts(clusters=clusters, left_out=left_out)
 
 
-def _contexts(path: Path) -> tuple[list[str], str | None]:
+def _contexts(path: Path, *, alone: bool) -> tuple[list[str], str | None]:
     try:
-        return contexts(path)
+        return contexts(path, alone=alone)
     except ConfigError as error:
         raise ConfigError(error.what, where=error.where, nearest=error.nearest, next=error.next or _OTHERWISE) from error
 
 
-def _entries_of(named: Mapping[str, Path], wanted: Sequence[str]) -> dict[str, Entry]:
+def _entries_of(named: Mapping[str, Path], wanted: Sequence[str], left_out: list[str]) -> dict[str, Entry]:
     """Without the contexts that name no cluster: they may be left over from one that is gone."""
     entries = {}
     for name in wanted:
+        if not _can_be_said(name):
+            left_out.append(f"The name of context {name!r} cannot be written into the file.")
+            continue
         try:
             entries[name] = read_entry([named[name]], name)
-        except ConfigError:
-            continue
+        except ConfigError as error:
+            left_out.append(f"{error.what[:1].upper()}{error.what[1:]}.")
     return entries
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from bot.config import Config
 from bot.config_form import ClusterForm, ConfigForm
 from bot.errors import ConfigError, UsageError
-from bot.first_config import find, text, write
+from bot.first_config import Found, text, write
+from bot.first_config import find as contexts_of
 
 SECRETS = ("c2VjcmV0LWtleQ==", "abcdef.0123456789abcdef", "s3cret-password")
 
@@ -28,6 +29,10 @@ def kubeconfig(path: Path, *contexts: str, current: str | None = None, server: s
     }
     path.write_text(json.dumps(body))
     return path
+
+
+def find(files: list[Path], context: str | None) -> list[Found]:
+    return contexts_of(files, context).clusters
 
 
 def loaded(tmp_path: Path, content: str) -> Config:
@@ -76,12 +81,23 @@ def test_one_context_can_be_chosen(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no context 'prd'") as caught:
         find([file], "prd")
     assert "prod" in caught.value.nearest
+    assert caught.value.next == f"kubectl config get-contexts --kubeconfig {file}"
 
 
 def test_of_several_files_each_context_keeps_its_own(tmp_path: Path) -> None:
     one, two = kubeconfig(tmp_path / "one", "dev"), kubeconfig(tmp_path / "two", "dev", "prod")
     found = find([one, tmp_path / "missing", two], None)
     assert {(each.context, each.file) for each in found} == {("dev", one), ("prod", two)}
+    (tmp_path / "empty").write_text("# nothing yet\n")
+    assert {each.context for each in find([one, tmp_path / "empty"], None)} == {"dev"}
+
+
+def test_a_context_whose_name_no_file_can_carry_is_left_out_and_said(tmp_path: Path) -> None:
+    found = contexts_of([kubeconfig(tmp_path / "config", "prod", "a\x1b[2Jb")], None)
+    assert [one.context for one in found.clusters] == ["prod"]
+    (said,) = found.left_out
+    assert "cannot be written" in said
+    assert said.isprintable()
 
 
 def test_a_clouds_long_context_becomes_the_clusters_own_name_unless_two_have_it(tmp_path: Path) -> None:
@@ -130,7 +146,10 @@ def test_a_named_context_without_its_cluster_says_which_is_missing(tmp_path: Pat
     body = json.loads(file.read_text())
     body["contexts"][1]["context"]["cluster"] = "gone"
     file.write_text(json.dumps(body))
-    assert [one.context for one in find([file], None)] == ["prod"]
+    found = contexts_of([file], None)
+    assert [one.context for one in found.clusters] == ["prod"]
+    assert found.left_out == ["Context 'old' names the cluster 'gone', which is not there."]
+    assert contexts_of([file], "prod").left_out == [], "what nobody asked for is not left out"
     with pytest.raises(ConfigError, match="names the cluster 'gone', which is not there"):
         find([file], "old")
 

@@ -59,6 +59,16 @@ async def test_wrong_usage_is_3(terminal: Terminal, words: tuple[str, ...]) -> N
     assert not done.out
 
 
+async def test_init_says_what_it_left_out_and_why(terminal: Terminal) -> None:
+    contexts = [{"name": name, "context": {"cluster": name}} for name in ("prod", "old")]
+    clusters = [{"name": "prod", "cluster": {"server": "https://127.0.0.1:1"}}]
+    (terminal.home / "kubeconfig").write_text(json.dumps({"contexts": contexts, "clusters": clusters}))
+    done = await terminal.run("init", "--kubeconfig", "kubeconfig")
+    assert done.status == 0
+    assert "apidown.yaml has prod. " in done.out
+    assert "\n  Left out: Context 'old' names the cluster 'old', which is not there.\n" in done.out
+
+
 async def test_init_replaces_a_file_only_when_it_is_told_to(terminal: Terminal) -> None:
     (terminal.home / "apidown.yaml").write_text("mine")
     async with rehearse(SCENARIOS["healthy"]) as rehearsal:

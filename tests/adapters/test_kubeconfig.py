@@ -110,6 +110,32 @@ def test_of_several_files_the_first_to_name_a_thing_wins(tmp_path: Path) -> None
     assert from_kubeconfig(None, "other", configured).cluster.name == "other"
 
 
+@pytest.mark.parametrize("text", ["", "\n  \n", "# nothing yet\n", "---\n", "null\n"])
+def test_of_several_files_an_empty_one_says_nothing_as_for_kubectl(tmp_path: Path, text: str) -> None:
+    one, empty = kubeconfig(tmp_path / "a"), tmp_path / "empty"
+    empty.write_text(text)
+    for files in ((one, empty), (empty, one)):
+        assert from_kubeconfig(None, None, Settings(kubeconfig=files)).cluster.name == "prod"
+    with pytest.raises(ConfigError, match="this is not a kubeconfig"):
+        from_kubeconfig(empty, None, Settings())
+
+
+def test_of_several_files_one_that_is_no_kubeconfig_is_refused_as_by_kubectl(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("[]\n")
+    with pytest.raises(ConfigError, match="list: this is not a kubeconfig"):
+        from_kubeconfig(None, None, Settings(kubeconfig=(kubeconfig(tmp_path / "a"), tmp_path / "list")))
+
+
+def test_the_command_that_lists_contexts_has_the_files_that_were_read(tmp_path: Path) -> None:
+    one, two = kubeconfig(tmp_path / "my config"), kubeconfig(tmp_path / "b", name="other")
+    with pytest.raises(ConfigError) as caught:
+        from_kubeconfig(one, "prd", Settings())
+    assert caught.value.next == f"kubectl config get-contexts --kubeconfig '{one}'"
+    with pytest.raises(ConfigError) as caught:
+        from_kubeconfig(None, "prd", Settings(kubeconfig=(one, two)))
+    assert caught.value.next == f"KUBECONFIG='{one}:{two}' kubectl config get-contexts"
+
+
 def test_a_context_may_be_called_anything(tmp_path: Path) -> None:
     access = access_of(tmp_path, name="arn:aws:eks:eu-1:123:cluster/{Prod}")
     assert access.cluster.name == "arn-aws-eks-eu-1-123-cluster-prod"
@@ -337,7 +363,11 @@ def test_a_certificate_that_cannot_be_loaded_is_said(tmp_path: Path) -> None:
     missing = User(certificate=Pem(path=tmp_path / "c"), key=Pem(path=tmp_path / "k"))
     with pytest.raises(Unavailable, match="not a usable pair"):
         credentials(wrong).load_client_certificate(client_context())
-    with pytest.raises(Unavailable, match="No such file or directory"):
+    with pytest.raises(Unavailable, match=f"{tmp_path}/c: No such file or directory") as caught:
+        credentials(missing).load_client_certificate(client_context())
+    assert caught.value.next == f"look at {tmp_path}/c and {tmp_path}/k"
+    (tmp_path / "c").write_text(CLIENT.pem)
+    with pytest.raises(Unavailable, match=f"{tmp_path}/k: No such file or directory"):
         credentials(missing).load_client_certificate(client_context())
 
 
@@ -369,7 +399,9 @@ def test_a_certificate_is_described_by_its_dates() -> None:
 
 def test_what_cannot_be_described_says_why(tmp_path: Path) -> None:
     missing = User(certificate=Pem(path=tmp_path / "c"), key=Pem(path=tmp_path / "k"))
-    assert credentials(missing).describe()["problem"] == "the client certificate cannot be read: No such file or directory"
+    assert credentials(missing).describe()["problem"] == (
+        f"the client certificate cannot be read: {tmp_path}/c: No such file or directory"
+    )
     garbage = User(certificate=Pem(data=b"x"), key=Pem(data=b"x"))
     assert credentials(garbage).describe()["problem"] == "the client certificate is not PEM"
     assert "cannot be read" in credentials(User(token_file=tmp_path / "t")).describe()["problem"]

@@ -239,6 +239,7 @@ async def test_files_that_are_missing_are_named(tmp_path: Path, monkeypatch: pyt
     found = by_title(await examine(None))
     assert found["token: files"].status is found["pair: files"].status is Status.PROBLEM, "though the server is down"
     assert "no-token" in found["token: files"].sentence
+    assert "no-pair: No such file" in found["pair: files"].sentence
 
 
 async def test_a_kubeconfig_that_skips_verification_says_what_to_put_there(

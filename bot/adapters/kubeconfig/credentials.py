@@ -67,9 +67,9 @@ class FileCredentials:
                 # Without a password of ours OpenSSL would ask for one at the terminal.
                 context.load_cert_chain(certificate_file, key_file, password=lambda: "")
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else "not a usable pair"
+            reason = _unreadable(certificate) or _unreadable(key) or "not a usable pair"
             raise Unavailable(
-                f"the client certificate and key cannot be loaded: {reason}", next="look at the two files"
+                f"the client certificate and key cannot be loaded: {reason}", next=_look_at(certificate, key)
             ) from error
 
     def describe(self) -> Json:
@@ -85,7 +85,7 @@ class FileCredentials:
         except Unavailable as error:
             said["problem"] = error.what
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "its name is not usable"
+            reason = f"{certificate.path}: {error.strerror}" if isinstance(error, OSError) else "its name is not usable"
             said["problem"] = f"the client certificate cannot be read: {reason}"
         if self._given and self._given.expires:
             said["not_after"] = stamp(self._given.expires)
@@ -149,6 +149,22 @@ def _content(pem: Pem) -> bytes:
         return pem.data
     with pem.path.open("rb") as file:
         return file.read(_MAX_FILE)
+
+
+def _unreadable(pem: Pem) -> str:
+    """The file and what is wrong with it, which OpenSSL leaves out; nothing where it can be read."""
+    try:
+        _content(pem)
+    except OSError as error:
+        return f"{pem.path}: {error.strerror}"
+    except ValueError:
+        return "a file's name is not usable"
+    return ""
+
+
+def _look_at(certificate: Pem, key: Pem) -> str:
+    files = [str(pem.path) for pem in (certificate, key) if pem.path]
+    return f"look at {' and '.join(files)}" if files else "look where the kubeconfig comes from"
 
 
 @contextlib.contextmanager

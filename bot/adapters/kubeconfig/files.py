@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,12 +78,14 @@ class _Named:
 
 
 def read_entry(paths: Sequence[Path], context: str | None) -> Entry:
-    """The entry of a context, or of the current one. A single path must be there; of several, those that are.
+    """The entry of a context, or of the current one. A single path must be a kubeconfig; of several, those are read that are
+    there, and an empty one says nothing.
 
     Raises ConfigError when there is no server to be had from them.
     """
     problems: list[str] = []
-    files = [(path, _file(path, problems)) for path in paths if len(paths) == 1 or path.exists()]
+    alone = len(paths) == 1
+    files = [(path, _file(path, problems, alone=alone)) for path in paths if alone or path.exists()]
     shown = ", ".join(str(path) for path in paths) or "kubeconfig"
     if not files:
         raise ConfigError("there is no kubeconfig", where=shown, next="give --kubeconfig FILE or --server URL")
@@ -93,7 +96,7 @@ def read_entry(paths: Sequence[Path], context: str | None) -> Entry:
         raise ConfigError("no current-context is set", where=shown, nearest=_choice(contexts), next="name a context")
     if wanted not in contexts:
         nearest = did_you_mean(wanted, contexts) or _choice(contexts)
-        raise ConfigError(f"there is no context '{wanted}'", where=shown, nearest=nearest, next="kubectl config get-contexts")
+        raise ConfigError(f"there is no context '{wanted}'", where=shown, nearest=nearest, next=get_contexts(paths))
     chosen = contexts[wanted].body
     cluster_name, user_name = _text(chosen, "cluster", problems), _text(chosen, "user", problems)
     clusters = _merged(files, "clusters", "cluster")
@@ -107,9 +110,17 @@ def read_entry(paths: Sequence[Path], context: str | None) -> Entry:
     return _entry(wanted, clusters[cluster_name], user, problems)
 
 
-def contexts(path: Path) -> tuple[list[str], str | None]:
-    """The names of a kubeconfig's contexts in its order, and its current one. Raises ConfigError when it cannot be read."""
-    body = _file(path, [])
+def get_contexts(paths: Sequence[Path]) -> str:
+    """The command that lists the contexts of these very files, whatever the reader's KUBECONFIG is."""
+    if len(paths) == 1:
+        return f"kubectl config get-contexts --kubeconfig {shlex.quote(str(paths[0]))}"
+    return f"KUBECONFIG={shlex.quote(':'.join(map(str, paths)))} kubectl config get-contexts"
+
+
+def contexts(path: Path, *, alone: bool) -> tuple[list[str], str | None]:
+    """The names of a kubeconfig's contexts in its order, and its current one; none for an empty file that is not ``alone``.
+    Raises ConfigError when it cannot be read."""
+    body = _file(path, [], alone=alone)
     return list(_merged([(path, body)], "contexts", "context")), _text(body, "current-context", [])
 
 
@@ -118,11 +129,13 @@ def _choice(names: Iterable[str]) -> str:
     return f"there are {known}" if known else ""
 
 
-def _file(path: Path, problems: list[str]) -> Json:
+def _file(path: Path, problems: list[str], *, alone: bool) -> Json:
     try:
         document = read(path, private=True)
     except DocumentErrors as error:
         raise ConfigError(error.what, where=error.where, nearest=error.nearest) from error
+    if document.data is None and not alone:
+        return {}
     if not isinstance(document.data, dict):
         raise ConfigError("this is not a kubeconfig", where=str(path), nearest="a kubeconfig has clusters, users and contexts")
     problems += [f"{problem.headline}." for problem in document.problems]
