@@ -141,8 +141,9 @@ figures: $(READY)  ## measure start time, memory, requests and events, and write
 reliability: $(READY)  ## kill replicas at every point while Slack fails, and write docs/reliability.md (RUNS=200 SEED=7 ONLY=13)
 	$(BIN)/python -m tests.reliability --runs $(RUNS) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
-image:  ## the container image
-	docker build -t apidown:dev .
+# The version has one source; the chart and the documents are held to it by a test.
+image:  ## the container image (IMAGE=registry.example.com/team/apidown)
+	docker build -t $(or $(IMAGE),apidown):$(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml) .
 
 clean:  ## remove what make made in this folder
 	rm -rf $(VENV) .tools build dist .pytest_cache .ruff_cache .import_linter_cache .coverage

@@ -8,8 +8,10 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import yaml
 from aiohttp import web
 
 from bot.settings import Settings
@@ -44,6 +46,18 @@ def test_all_that_is_copied_reaches_the_builder_and_nothing_else_does() -> None:
     copied = {source for line in instructions(BUILD, "COPY") for source in line.split()[:-1]}
     assert copied == allowed
     assert all((ROOT / source).exists() for source in copied)
+
+
+def test_the_image_the_chart_and_the_documents_have_one_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    command = ["make", "--no-print-directory", "-n", "image", "IMAGE=r.example.com/apidown"]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert made.stdout.split() == ["docker", "build", "-t", f"r.example.com/apidown:{version}", "."]
+    assert yaml.safe_load((ROOT / "helm" / "apidown" / "Chart.yaml").read_text())["appVersion"] == version
+    documents = "\n".join(path.read_text() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
+    tags = set(re.findall(r"[\s/]apidown:(\d[\w.-]*\w)", documents))
+    assert tags == {version}
+    assert not re.search(r"docker build\b", documents), "make image knows the version"
 
 
 def test_its_variables_are_settings() -> None:
