@@ -27,7 +27,7 @@ class Supervised:
 
     def __init__(self) -> None:
         self.exits: list[int] = []
-        self.listened = 0
+        self.served = 0
         self.stop = threading.Event()
 
 
@@ -41,7 +41,7 @@ def supervised(
 ) -> Generator[Supervised]:
     """Started anew whenever it has exited and ``pause_s`` are over, as a kubelet does; well again after the block is left.
 
-    ``lives_s`` after it first listens it is killed; when that is left out it ends by itself. ``address_space`` is its limit.
+    ``lives_s`` after its first answer it is killed; when that is left out it ends by itself. ``address_space`` is its limit.
     """
     seen = Supervised()
     serving = _serving(api)
@@ -69,8 +69,8 @@ def _supervise(
         api.start(*flags, serving=serving, address_space=address_space)
         process = api.process
         while lives_s is not None and process.running and not seen.stop.wait(0.05):
-            if api.host.dial("127.0.0.1", api.port) == "connected":
-                seen.listened += 1
+            if api.status("/livez/ping", timeout=1) == 200:
+                seen.served += 1
                 seen.stop.wait(lives_s)
                 break
         while lives_s is None and process.running and not seen.stop.wait(0.05):

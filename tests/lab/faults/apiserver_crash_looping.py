@@ -26,5 +26,5 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
     api = draw.one_of(*lab.apis)
     with supervised(api, lives_s=draw.seconds(1, 3), pause_s=draw.seconds(1, 2.5)) as seen:
         wait_until(lambda: len(seen.exits) >= 2, "it has died twice", within=60)
-        proof = f"on {api.host.name} it has listened {seen.listened} times and died {len(seen.exits)} times"
+        proof = f"on {api.host.name} it has served {seen.served} times and died {len(seen.exits)} times"
         yield Ask(proof=proof, server=api.url)

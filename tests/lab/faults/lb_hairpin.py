@@ -28,7 +28,7 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
         assert lab.client.dial(lab.lb.address, lab.balancer.port) == "connected"
         assert lab.cp1.dial(lab.cp1.address, lab.api1.port) == "connected"
         yield Ask(
-            proof=f"{rule.packets} of its packets were sent back to {lab.cp1.name}; the client outside connects",
+            proof=f"{lab.cp1.name} was sent back {rule.packets} of its own connections; the client outside connects",
             server=f"https://{lab.lb.address}:{port}",
             where="cp1",
         )

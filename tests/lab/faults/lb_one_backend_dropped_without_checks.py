@@ -28,4 +28,4 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
             return met.packets > 0
 
         wait_until(dropped, "something was dropped", within=15)
-        yield Ask(proof=f"{met.packets} packets from the balancer to {api.node.name} dropped; there are no checks")
+        yield Ask(proof=f"packets from the balancer to {api.node.name} dropped so far: {met.packets}; there are no checks")
