@@ -256,48 +256,57 @@ def metric(api: ApiServer, name: str, *labels: str) -> float:
 FLOW = "/apis/flowcontrol.apiserver.k8s.io/v1"
 
 
+_QUEUES = {"type": "Queue", "queuing": {"queues": 4, "handSize": 1, "queueLengthLimit": 100}}
+
+
 @contextmanager
-def starved_flow(lab: Lab, draw: Draw, caller: Caller, api: ApiServer) -> Generator[str]:
-    """A caller's own flow has next to no share, turns away what is too much, and is full; the flow schema's name."""
+def narrow_flow(lab: Lab, draw: Draw, caller: Caller, api: ApiServer, *, queues: bool) -> Generator[str]:
+    """A flow schema and a priority level of a caller's own, with next to no share, none lent or borrowed; the schema's name.
+
+    What is too much is queued, or turned away.
+    """
     name = f"{draw.word()}-{draw.between(10, 99)}"
-    level = {
-        "metadata": {"name": name},
-        "spec": {
-            "type": "Limited",
-            "limited": {
-                "nominalConcurrencyShares": 1,
-                "lendablePercent": 0,
-                "borrowingLimitPercent": 0,
-                "limitResponse": {"type": "Reject"},
-            },
-        },
+    limited = {
+        "nominalConcurrencyShares": 1,
+        "lendablePercent": 0,
+        "borrowingLimitPercent": 0,
+        "limitResponse": _QUEUES if queues else {"type": "Reject"},
     }
     every = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "clusterScope": True, "namespaces": ["*"]}
+    rules = {
+        "subjects": [{"kind": "User", "user": {"name": caller.name}}],
+        "resourceRules": [every],
+        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+    }
+    level = {"metadata": {"name": name}, "spec": {"type": "Limited", "limited": limited}}
     schema = {
         "metadata": {"name": name},
         "spec": {
             "priorityLevelConfiguration": {"name": name},
             "matchingPrecedence": 500,
             "distinguisherMethod": {"type": "ByUser"},
-            "rules": [
-                {
-                    "subjects": [{"kind": "User", "user": {"name": caller.name}}],
-                    "resourceRules": [every],
-                    "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-                }
-            ],
+            "rules": [rules],
         },
     }
+    with made(lab, (f"{FLOW}/prioritylevelconfigurations", level), (f"{FLOW}/flowschemas", schema)):
+        mark = f'priority_level="{name}"'
+        soon(lambda: metric(api, "apiserver_flowcontrol_nominal_limit_seats", mark) > 0, "it knows the flow")
+        yield name
+
+
+@contextmanager
+def starved_flow(lab: Lab, draw: Draw, caller: Caller, api: ApiServer) -> Generator[str]:
+    """A caller's own flow is full and turns away what is too much; the flow schema's name."""
     place = place_of(api)
     with (
         large_objects(lab, draw) as path,
-        made(lab, (f"{FLOW}/prioritylevelconfigurations", level), (f"{FLOW}/flowschemas", schema)),
+        narrow_flow(lab, draw, caller, api, queues=False) as name,
+        slow_readers(caller, place, path, 6),
     ):
-        soon(lambda: _flow_known(api, name), f"{api.host.name} knows the flow schema")
-        with slow_readers(caller, place, path, 6):
-            soon(lambda: caller.status(place, SMALL) == 429, f"requests of {caller.name} are turned away")
-            yield name
+        soon(lambda: caller.status(place, SMALL) == 429, f"requests of {caller.name} are turned away")
+        yield name
 
 
-def _flow_known(api: ApiServer, name: str) -> bool:
-    return metric(api, "apiserver_flowcontrol_nominal_limit_seats", f'priority_level="{name}"') > 0
+def waiting(api: ApiServer, schema: str) -> float:
+    """How many requests of a flow schema are in queues now."""
+    return metric(api, "apiserver_flowcontrol_current_inqueue_requests", f'flow_schema="{schema}"')
