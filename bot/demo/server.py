@@ -46,6 +46,36 @@ _PODS = {
         }
     ],
 }
+_NODES = {
+    "kind": "NodeList",
+    "items": [
+        {
+            "metadata": {"name": "demo", "labels": {"node-role.kubernetes.io/control-plane": ""}},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        }
+    ],
+}
+_NOTHING = {"kind": "List", "items": []}
+_OBJECTS = {
+    "/api/v1/namespaces/kube-system/pods": _PODS,
+    "/api/v1/nodes": _NODES,
+    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations": _NOTHING,
+    "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations": _NOTHING,
+    "/apis/apiregistration.k8s.io/v1/apiservices": _NOTHING,
+    "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases": _NOTHING,
+}
+_METRICS = """\
+# TYPE apiserver_flowcontrol_dispatched_requests_total counter
+apiserver_flowcontrol_dispatched_requests_total{flow_schema="exempt",priority_level="exempt"} 569
+# TYPE apiserver_longrunning_requests gauge
+apiserver_longrunning_requests{group="",resource="pods",scope="cluster",verb="WATCH"} 3
+# TYPE apiserver_storage_objects gauge
+apiserver_storage_objects{resource="secrets"} 12
+# TYPE process_max_fds gauge
+process_max_fds 1.048576e+06
+# TYPE process_open_fds gauge
+process_open_fds 78
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +180,13 @@ class _Server:
             return _http(200, json.dumps(_API))
         if self._behaviour.failing:
             return _http(500, _status(500, "InternalError", "etcdserver: request timed out"))
-        if path.startswith("/api/v1/namespaces/kube-system/pods"):
-            return _http(200, json.dumps(_PODS))
+        if path == "/metrics":
+            return _http(200, _METRICS, kind="text/plain; version=0.0.4; charset=utf-8")
+        if path.startswith("/api/v1/namespaces/kube-system/pods/kube-apiserver-demo/log"):
+            return _http(200, "I", kind="text/plain")
+        known = _OBJECTS.get(path.partition("?")[0])
+        if known is not None:
+            return _http(200, json.dumps(known))
         return _http(404, _status(404, "NotFound", "the server could not find the requested resource"))
 
     def _health(self, name: str) -> bytes:
