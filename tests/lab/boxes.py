@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-
-import dns.message
-import dns.rcode
-import dns.rdatatype
-import dns.rrset
 
 from tests.lab.network import Host
 
@@ -85,19 +79,6 @@ def intercepting(context: ssl.SSLContext, upstream: tuple[str, int]) -> Handle:
     return handle
 
 
-def by_turns(upstream: tuple[str, int]) -> Handle:
-    """A balancer without checks before two servers, of which the second is dead."""
-    turns: Iterator[int] = itertools.count()
-
-    def handle(connection: socket.socket) -> None:
-        if next(turns) % 2 == 1:
-            return
-        with socket.create_connection(upstream, timeout=_PATIENCE_S) as outer:
-            passes_on(connection, outer)
-
-    return handle
-
-
 def refuses_alpn(upstream: tuple[str, int]) -> Handle:
     """Lets handshakes pass but for those that carry ALPN, which it answers with an alert."""
     alert = bytes([21, 3, 3, 0, 2, 2, 120])
@@ -129,37 +110,3 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
     for one in (source, sink):
         with suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
-
-
-@contextmanager
-def dns_server(host: Host, *, address: str | None = None, rcode: str = "NOERROR") -> Generator[list[str]]:
-    """A DNS server on port 53 that gives every name this address, or this answer code; the questions it was asked."""
-    sock = host.here(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-    sock.bind((host.address, 53))
-    asked: list[str] = []
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                wire, peer = sock.recvfrom(4096)
-                if not wire:
-                    return
-                query = dns.message.from_wire(wire)
-                name, kind = query.question[0].name, query.question[0].rdtype
-                asked.append(str(name))
-                answer = dns.message.make_response(query)
-                answer.set_rcode(dns.rcode.from_text(rcode))
-                if address is not None and kind == dns.rdatatype.A:
-                    answer.answer.append(dns.rrset.from_text(name, 30, "IN", "A", address))
-                sock.sendto(answer.to_wire(), peer)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield asked
-    finally:
-        # Closing does not wake a thread that waits in recvfrom; shutting down does.
-        with suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-        sock.close()
-        thread.join(timeout=_PATIENCE_S)

@@ -66,10 +66,8 @@ def chosen(only: Sequence[str]) -> list[str]:
     return list(only) or every
 
 
-def tried(these: Sequence[str], seeds: Sequence[int]) -> tuple[list[list[Row]], list[str]]:
-    """The rows of one run for each seed, all runs at the same time; and what could not be tried, in words."""
-    failed: list[str] = []
-    runs: list[list[Row]] = [[] for _ in seeds]
+def try_all(these: Sequence[str], seeds: Sequence[int], runs: Sequence[list[Row]], failed: list[str]) -> None:
+    """A run for each seed, all at the same time; the rows go to ``runs``, what could not be tried to ``failed``, in words."""
     with ExitStack() as stack:
         crews: list[Crew] = [stack.enter_context(crew(these, [seed])) for seed in seeds]
         for name in these:
@@ -83,7 +81,6 @@ def tried(these: Sequence[str], seeds: Sequence[int]) -> tuple[list[list[Row]], 
                     print(f"FAIL {failed[-1]}", flush=True)
         for text in (text for working in crews for text in working.rebuilt):
             print(f"the lab was made anew after {shortened(text)}")
-    return runs, failed
 
 
 def write(runs: Sequence[Sequence[Row]], slack: Mapping[str, Mapping[str, Any]], *, whole: bool) -> None:
@@ -121,8 +118,18 @@ def main(argv: list[str] | None = None) -> int:
     seeds = [seed, seed + 1] if given.write else [seed]
     only = f" --only {' '.join(given.only)}" if given.only else ""
     print(f"seed {seed}; again: python -m tests.lab.scoreboard --seed {seed}{only}", flush=True)
-    runs, failed = tried(faults, seeds)
-    said = _threads(faults, seed, runs[0], failed) if given.slack else {}
+    runs: list[list[Row]] = [[] for _ in seeds]
+    failed: list[str] = []
+    said: dict[str, dict[str, Any]] = {}
+    whole = False
+    try:
+        try_all(faults, seeds, runs, failed)
+        said = _threads(faults, seed, runs[0], failed) if given.slack else {}
+        whole = not given.only and not failed
+    finally:
+        # A long run that is interrupted is not lost.
+        if given.write:
+            write(runs, said, whole=whole)
     for run in runs:
         figures = totals(row.judged for row in run)
         print("  ".join(f"{key} {value}" for key, value in figures.items()))
@@ -130,8 +137,6 @@ def main(argv: list[str] | None = None) -> int:
             print(f"gate: {gate}")
     for text in failed:
         print(f"could not be tried: {text}")
-    if given.write:
-        write(runs, said, whole=not given.only and not failed)
     return 1 if failed else 0
 
 

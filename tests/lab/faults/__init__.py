@@ -47,6 +47,6 @@ authority; ``tests.pki.Authority`` makes odd ones. ``tests.lab.kubeadm.as_user(p
 removes a name), ``stopped()`` (with), ``ask(name, source=host)``, ``asked``. ``Nameserver(host, records)`` is a second one.
 ``lab.names.api`` is the cluster's name, ``lab.url`` what is asked.
 
-**On the way**: ``tests.lab.boxes`` intercept, refuse ALPN or go by turns, on any host. ``lab.spare()`` is an address that
+**On the way**: ``tests.lab.boxes`` intercept or refuse ALPN, on any host. ``lab.spare()`` is an address that
 nobody has. ``lab.control`` is host:port that answers whatever happens to the cluster: the usual control of an ``Ask``.
 """
