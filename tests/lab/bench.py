@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from bot.app import build_registry
+from bot.model.playbook import Cause
 from bot.playbook import default_folder, load_library
 from tests.lab.asking import investigate
 from tests.lab.domains import DOMAINS
@@ -48,6 +49,10 @@ class Row:
             "because": self.because,
             "missed": self.missed,
         }
+
+    def with_texts(self, fault: Fault) -> Row:
+        """The same with the fault file's words of now."""
+        return replace(self, title=fault.title, because=fault.truth.because, missed=fault.missed)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Row:
@@ -97,7 +102,7 @@ class Bench:
         finally:
             self._undone(fault)
         return Row(
-            judged=judge(fault.name, fault.kind, fault.truth, said, domains=DOMAINS, refines=refinements()),
+            judged=judge(fault.name, fault.kind, fault.truth, said, domains=domains(), refines=refinements()),
             title=fault.title,
             proof=ask.proof,
             counted=counted,
@@ -136,7 +141,16 @@ def bench(seed: int, asking: Asking = investigate) -> Generator[Bench]:
 
 
 @cache
+def domains() -> Mapping[str, str]:
+    """Whom to call for each cause: those that the catalogue has, and those that faults may be besides."""
+    return {**DOMAINS, **{cause.id: cause.domain.value for cause in _catalogue()}}
+
+
+@cache
 def refinements() -> Mapping[str, str]:
     """Which broader cause each finer one refines, as the catalogue has it."""
-    library = load_library(default_folder(), build_registry())
-    return {cause.id: cause.refines for cause in library.causes.values() if cause.refines}
+    return {cause.id: cause.refines for cause in _catalogue() if cause.refines}
+
+
+def _catalogue() -> Iterable[Cause]:
+    return load_library(default_folder(), build_registry()).causes.values()

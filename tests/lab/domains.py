@@ -1,4 +1,4 @@
-"""The domain of every cause that a fault may be: whom to call. Also of those that the catalogue does not name yet."""
+"""The domain of the causes that faults are: whom to call. Written down before the catalogue had them all."""
 
 from __future__ import annotations
 

@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.demo.scenarios import SCENARIOS
-from tests.lab.bench import refinements
-from tests.lab.domains import DOMAINS
+from tests.lab.bench import domains, refinements
 from tests.lab.fault import Truth
 from tests.lab.judge import Judged, judge
 from tests.lab.processes import dying_with_us
@@ -57,4 +56,4 @@ def rehearsed(name: str) -> Judged:
         done = subprocess.run(dying_with_us(argv), capture_output=True, text=True, env=environment, timeout=90, check=False)
     assert done.returncode in (0, 1), done.stderr
     kind = "healthy" if SCENARIOS[name].cause == "healthy" else "single"
-    return judge(name, kind, TRUTHS[name], json.loads(done.stdout), domains=DOMAINS, refines=refinements())
+    return judge(name, kind, TRUTHS[name], json.loads(done.stdout), domains=domains(), refines=refinements())

@@ -19,7 +19,7 @@ _MEANING = {
     "cause_in_three": "the true cause is among the first three",
     "domain": "the first place points to the right domain",
     "wrong_high": "causes named with high confidence that are not true",
-    "healthy_right": "healthy kinds that end healthy, and faults that falsely do against it",
+    "healthy_right": "healthy kinds that end healthy; a fault that falsely ends so counts against it",
     "high_share": "of the single causes that are right, those that say high",
     "first_verdict_p95_s": "first verdict, 95 of 100, seconds",
     "first_verdict_max_s": "first verdict, the longest, seconds",

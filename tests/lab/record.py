@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tests.lab.bench import Row
+from tests.lab.fault import Fault
 from tests.lab.judge import Judged, totals, worse
 from tests.lab.topology import ROOT
 
@@ -62,14 +63,16 @@ class Record:
             every = {**old, **{row.judged.name: row for row in new}}
             return {name: every[name] for name in sorted(every) if name in names}
 
-        return Record(
-            made=self.made,
-            machine=self.machine,
-            rows=merged(self.rows, rows),
-            again=merged(self.again, again),
-            slack={name: said for name, said in {**self.slack, **slack}.items() if name in names},
-            loopback=self.loopback,
-        )
+        threads = {name: said for name, said in {**self.slack, **slack}.items() if name in names}
+        return replace(self, rows=merged(self.rows, rows), again=merged(self.again, again), slack=threads)
+
+    def with_texts(self, faults: Mapping[str, Fault]) -> Record:
+        """The same runs, with what the fault files say in words now."""
+
+        def said(rows: Mapping[str, Row]) -> dict[str, Row]:
+            return {name: row.with_texts(faults[name]) for name, row in rows.items()}
+
+        return replace(self, rows=said(self.rows), again=said(self.again))
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -18,9 +18,8 @@ from bot.app import build_registry
 from bot.playbook import default_folder, load_library
 from tests.fakes.slack import FakeSlack, Message
 from tests.lab.asking import files, write_config
-from tests.lab.bench import Row, bench
+from tests.lab.bench import Row, bench, domains
 from tests.lab.bot import serving
-from tests.lab.domains import DOMAINS
 from tests.lab.fault import Ask, Fault
 from tests.lab.topology import Lab
 
@@ -64,7 +63,7 @@ def as_answer(thread: Thread) -> dict[str, Any]:
     causes = [
         {
             "id": cause,
-            "domain": DOMAINS[cause],
+            "domain": domains()[cause],
             "confidence": confidence,
             "tied_with": [other for other in tie if other != cause] if cause in tie else [],
         }
