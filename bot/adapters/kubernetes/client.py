@@ -165,10 +165,7 @@ class Client:
         url = f"{self._target.url}{ask.path}{query}"
         answer = await client.rest_client.request("GET", url, headers=headers, _request_timeout=ask.timeout_s)
         async with answer.response as response:
-            try:
-                yield response
-            finally:
-                _hang_up(response)
+            yield response
 
     async def _load(self) -> None:
         """Imports the library, which is not the server's time to lose. Raises Unavailable where nothing may be asked."""
@@ -224,7 +221,7 @@ class Client:
 
 
 async def _read(response: aiohttp.ClientResponse, max_bytes: int, eat: Callable[[bytes], None] | None) -> Answer:
-    """The body up to the bound."""
+    """The body up to the bound. What is beyond is not fetched: leaving the response closes its connection."""
     kept, size, complete = bytearray(), 0, True
     taking = eat if eat is not None and response.status == 200 else kept.extend
     async for piece in response.content.iter_chunked(_CHUNK):
@@ -234,13 +231,6 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int, eat: Callable[
             break
         taking(piece)
     return Answer(status=response.status, body=bytes(kept), complete=complete, server_time=_date(response.headers.get("Date")))
-
-
-def _hang_up(response: aiohttp.ClientResponse) -> None:
-    """Ends the connection at once if the answer was not read to its end. Closing it in order would go on reading for half a
-    minute, and the server on writing."""
-    if response.connection is not None and response.connection.transport is not None:
-        response.connection.transport.abort()
 
 
 def _date(text: str | None) -> datetime | None:
