@@ -212,6 +212,13 @@ RULES: dict[tuple[Layer, str], Rule] = {
     (_A, "permission-denied"): _rule(
         Domain.AUTH, "The API server knows who asks and does not allow it {where}. Look at the roles."
     ),
+    (_A, "overloaded"): _rule(
+        Domain.OVERLOAD, "The API server is well by its own word and turns requests away {where}. Look who asks how much."
+    ),
+    (_A, "unanswered"): _rule(
+        Domain.OVERLOAD,
+        "The API server is well by its own word and leaves requests unanswered {where}. Look who asks how much, and at etcd.",
+    ),
     (_A, "acceptance-not-shown"): _rule(
         None, "The API server answers {where}, and not so that one could see whether it accepts the credentials."
     ),

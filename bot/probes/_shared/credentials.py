@@ -21,6 +21,8 @@ OUTCOMES = {
     "token-expired": "the server rejects our token, which has expired",
     "authentication-refused": "the server takes no strangers and does not take our credentials either (401 both ways)",
     "permission-denied": "the server knows who we are and does not allow it (403)",
+    "overloaded": "the server turns a request with our credentials away (429)",
+    "unanswered": "the server answers its health and leaves a request with our credentials unanswered for 5 s",
     "no-credentials": "no credentials are configured for this cluster",
     "credentials-unavailable": "the configured credentials cannot be had or used: a file is missing, the plugin fails",
     "unverified-peer": "the peer's certificate does not verify, so credentials are withheld",
@@ -65,8 +67,15 @@ def judge(tried: Tried, now: datetime) -> tuple[str, str]:
         if user == _ANONYMOUS:
             return "credentials-rejected", "takes us for system:anonymous: it does not use the credentials"
         return "permission-denied", f"knows us as {user or 'a user'} and does not allow GET {asked.path}"
+    if 429 in (asked.status, live.status):
+        return "overloaded", "turns a request with our credentials away (429): it takes no more of them for now"
     if _proves(asked) or (tried.without.status in _STRANGER and live.status == 200 and is_kubernetes(live)):
         return "accepted", "accepts the credentials"
+    if live.status == 200 and asked.failure is Failure.HTTP_TIMEOUT:
+        return (
+            "unanswered",
+            f"answers its health, and GET {asked.path} with our credentials waits for over {asked.duration_s:.0f} s",
+        )
     if asked.status is not None or live.status is not None:
         code = asked.status or live.status
         return "acceptance-not-shown", f"answers {code}, which does not show whether it accepts the credentials"
