@@ -124,7 +124,7 @@ class Listing(Value):
 
 class Scrape(Value):
     """One reading of metrics. ``samples`` has, for each family that is there, its value by the labels that were kept.
-    ``at`` is seconds on a clock that only runs forward; ``complete`` is false when the answer was longer than is read."""
+    ``at`` is seconds on a clock that only runs forward; ``complete`` is false when there was more than is read."""
 
     samples: dict[str, dict[tuple[str, ...], float]]
     at: float

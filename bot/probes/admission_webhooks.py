@@ -44,11 +44,11 @@ async def admission_webhooks(ctx: ProbeContext, params: NoParams) -> AsyncGenera
         says = f"None of {total} admission webhooks fails closed." if total else "There are no admission webhooks."
         yield ctx.finding(_SUBJECT, Status.NOT_APPLICABLE, "none-found", says)
         return
-    known = {hook.name: found for hook in hooks if hook.service and (found := looked.get(hook.service)) and found.outcome}
-    broken = [hook for hook in hooks if hook.name in known and known[hook.name].outcome != "answerable"]
+    known = {service: found for service, found in looked.items() if found.outcome is not None}
+    broken = [hook for hook in hooks if hook.service in known and known[hook.service].outcome != "answerable"]
     for hook in broken[:_MOST]:
-        yield _broken(ctx, hook, known[hook.name])
-    unknown = [hook for hook in hooks if hook.name not in known]
+        yield _broken(ctx, hook, known[str(hook.service)])
+    unknown = [hook for hook in hooks if hook.service not in known]
     if unknown:
         yield _unknown(ctx, unknown)
     if not broken and len(unknown) < len(hooks):
@@ -62,7 +62,8 @@ def _broken(ctx: ProbeContext, hook: Hook, found: Behind) -> Finding:
         f"{hook.about} is refused, after {hook.timeout_s} s at most."
     )
     assert found.outcome is not None
-    return ctx.finding(hook.name, Status.PROBLEM, found.outcome, says, evidence=hook.evidence)
+    subject = f"{hook.kind} {hook.configuration}/{hook.name}"
+    return ctx.finding(subject, Status.PROBLEM, found.outcome, says, evidence=hook.evidence)
 
 
 def _unknown(ctx: ProbeContext, hooks: Sequence[Hook]) -> Finding:

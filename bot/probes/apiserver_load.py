@@ -55,9 +55,11 @@ async def apiserver_load(ctx: ProbeContext, params: Params) -> AsyncGenerator[Fi
         yield not_read(ctx, _SUBJECT, error)
         return
     window = load.Window(first, second)
-    if not window.is_one_process:
-        says = "Two readings of the metrics came from two API servers, so what grows cannot be told."
-        yield ctx.finding(_SUBJECT, Status.INCONCLUSIVE, "servers-differ", says)
+    if not window.is_one_process or not (first.complete and second.complete):
+        differ = not window.is_one_process
+        why = "came from two API servers" if differ else f"have more than {second.size // 1024 // 1024} MiB"
+        says = f"Two readings of the metrics {why}, so what grows cannot be told."
+        yield ctx.finding(_SUBJECT, Status.INCONCLUSIVE, "servers-differ" if differ else "not-told", says)
         return
     for judged in load.judge(window, nodes):
         yield ctx.finding(judged.subject, judged.status, judged.outcome, judged.says, evidence=judged.evidence)

@@ -166,7 +166,7 @@ async def test_a_kind_that_is_not_served_is_not_the_same_as_none(server: Server,
 
 async def test_a_name_from_a_cluster_leads_nowhere_else(server: Server, authority: Authority) -> None:
     async with reading(target_of(server, authority), Bearer()) as api:
-        with pytest.raises(ValueError, match="not the name"):
+        with pytest.raises(Unavailable, match="not the name"):
             await api.ask_for_log("kube-system", "../../../nodes/n1/proxy/x", "c")
     assert server.asked == []
 

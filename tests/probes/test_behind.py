@@ -333,6 +333,7 @@ ETCD = "etcd_request_duration_seconds_bucket"
 ERRORS, WRITES = "etcd_request_errors_total", "etcd_requests_total"
 LONG = "apiserver_longrunning_requests"
 HOOK = "apiserver_admission_webhook_rejection_count"
+CALLED = "apiserver_admission_webhook_request_total"
 FULL = ("workload-low", "service-accounts", "queue-full")
 WATCHED = ("WATCH", "", "configmaps", "cluster")
 SINGLE = ("WATCH", "", "secrets", "resource")
@@ -354,6 +355,8 @@ LOAD: list[Row] = [
     ("quick", OK, grows(**{ETCD: took(0, 4)})),
     ("quick", OK, grows(**{ETCD: {("get", "0.005"): 1.0, ("get", "+Inf"): 90.0}})),
     ("quick", OK, grows(**{ERRORS: {("create",): 5.0, ("get",): 50.0}, WRITES: {("create",): 80.0}})),
+    ("quick", OK, grows(**{HOOK: {("w", "calling_webhook_error"): 1.0}, CALLED: {("w",): 200.0}})),
+    ("quick", OK, grows(**{HOOK: {("w", "no_error"): 9.0}, CALLED: {("w",): 9.0}})),
     ("quick", OK, grows(**{LONG: {WATCHED: 400.0}})),
     ("quick", OK, grows(**{LONG: {WATCHED: 2400.0}}, nodes=listing(node("w1"), remaining=99))),
     ("quick", OK, grows(**{LONG: {SINGLE: 25_000.0}}, nodes=listing(node("w1"), remaining=99))),
@@ -373,6 +376,7 @@ LOAD: list[Row] = [
     ("files-near-limit", PROBLEM, grows(process_open_fds={(): 950.0})),
     ("webhook-calls-failing", PROBLEM, grows(**{HOOK: {("w.example.com", "calling_webhook_error"): 1.0}})),
     ("servers-differ", UNSURE, grows(process_start_time_seconds={(): 2.0})),
+    ("not-told", UNSURE, known(scrapes=[scrape(), scrape(4.0).model_copy(update={"complete": False})])),
     ("not-read", NOT_CHECKED, known()),
 ]
 

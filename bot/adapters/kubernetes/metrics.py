@@ -30,6 +30,7 @@ class Metrics:
         self._series = 0
         self.samples: dict[str, dict[tuple[str, ...], float]] = {}
         self.size = 0
+        self.complete = True
 
     def feed(self, piece: bytes) -> None:
         """The next piece, which may end anywhere."""
@@ -64,6 +65,7 @@ class Metrics:
         family = self.samples.setdefault(name, {})
         if key not in family:
             if self._series >= MAX_SERIES:
+                self.complete = False
                 return
             self._series += 1
         family[key] = family.get(key, 0.0) + value

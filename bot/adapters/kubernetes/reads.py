@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from bot.adapters.kubernetes.client import BUDGET, TIMEOUT_S, Answer, Ask, Client
 from bot.adapters.kubernetes.forms import PLACES, ConfigMap, EndpointSlice, Page, Pod, Slim
 from bot.adapters.kubernetes.metrics import Metrics
+from bot.errors import Unavailable
 from bot.model.target import Endpoint, Target
 from bot.ports import ApiObject, Credentials, Kind, Listing, LogAnswer, Scrape
 
@@ -136,7 +137,8 @@ class KubernetesApi:
             if answer.status != 200:
                 raise self._client.refused(ask, answer)
             taken.end()
-            return Scrape(samples=taken.samples, at=time.monotonic(), size=taken.size, complete=answer.complete)
+            complete = answer.complete and taken.complete
+            return Scrape(samples=taken.samples, at=time.monotonic(), size=taken.size, complete=complete)
 
         return await self._client.once(("metrics", reading, *sorted(wanted.items())), read)
 
@@ -214,5 +216,5 @@ def _query(**given: object) -> dict[str, str]:
 def _part(name: str) -> str:
     """A name as one part of a path: names from a cluster lead nowhere else."""
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is not the name of a Kubernetes object")
+        raise Unavailable(f"{name!r} is not the name of a Kubernetes object")
     return quote(name, safe="")
