@@ -14,6 +14,7 @@ filter there (chain FORWARD) is a firewall on the way, and one on a server (INPU
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import tempfile
@@ -225,12 +226,21 @@ def check_needs() -> None:
     find("etcd")
 
 
+def _sweep() -> None:
+    """Removes the files of labs whose test was killed: the kernel takes back all but those."""
+    for folder in Path(tempfile.gettempdir()).glob("lab-*-*"):
+        pid = folder.name.split("-")[1]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def running_lab(seed: int) -> Generator[Lab]:
     """A lab that is well; gone afterwards, and gone too when this process is killed."""
     check_needs()
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="lab-"))
+        _sweep()
+        folder = Path(tempfile.mkdtemp(prefix=f"lab-{os.getpid()}-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         machines = stack.enter_context(hosts(*_ROLES))
         lab = Lab(Draw(seed), folder, dict(zip(_ROLES, machines, strict=True)))
