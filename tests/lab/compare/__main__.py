@@ -34,8 +34,10 @@ def main(argv: Sequence[str]) -> int:
         comparison = run(tools, list(faults.values()), asked.seed, asked.looks)
     else:
         comparison = run_beside(list(faults), list(tools), asked.seed, asked.looks, asked.benches)
+    if asked.renew:
+        comparison = kept.renewed(kept.read(asked.kept), comparison)
     comparison.write(asked.kept)
-    if asked.only or asked.tools:
+    if (asked.only or asked.tools) and not asked.renew:
         print(document.text(comparison, document.scoreboard(ROOT)))
     else:
         document.write(comparison, ROOT)
@@ -50,6 +52,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--looks", type=int, default=_LOOKS)
     parser.add_argument("--benches", type=int, default=2, help="labs beside each other")
     parser.add_argument("--kept", type=Path, default=_KEPT, help="where what was seen is kept")
+    parser.add_argument("--renew", action="store_true", help="these faults and tools anew, the others as they were kept")
     parser.add_argument("--judge", action="store_true", help="judge what was kept, run nothing")
     return parser.parse_args(argv)
 

@@ -109,6 +109,7 @@ def read_target(document: Mapping[str, Any], folder: Path) -> Target:
         key=file(user, "client-key"),
         token=user.get("token"),
         server_name=cluster.get("tls-server-name"),
+        proxy=cluster.get("proxy-url"),
     )
 
 

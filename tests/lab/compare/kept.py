@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,16 @@ class Comparison:
 def read(path: Path) -> Comparison:
     fields: dict[str, Any] = json.loads(path.read_text())
     return Comparison(**{**fields, "seen": [Seen(**one) for one in fields["seen"]]})
+
+
+def renewed(old: Comparison, new: Comparison) -> Comparison:
+    """The old run with what the new one saw in place of what its tools saw of its faults."""
+    again = {(one.fault, one.tool) for one in new.seen}
+    tried = {fault for fault, _ in again}
+    seen = [one for one in old.seen if (one.fault, one.tool) not in again] + new.seen
+    failed = {fault: why for fault, why in old.failed.items() if fault not in tried} | new.failed
+    seeds = sorted({*old.seeds, *new.seeds})
+    return replace(old, seeds=seeds, tools=old.tools | new.tools, seen=seen, failed=failed)
 
 
 def bounded(text: str) -> str:

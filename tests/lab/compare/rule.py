@@ -105,7 +105,9 @@ def _judge(
     same = tuple(sorted(other.fault for other in alike[shown] if case.neighbour_of(other)))
     named = [claim for claim in made if claim.points & case.answers and len(claim.points) <= MOST_POINTED]
     alone = bool(shown) and not same
-    mark, says = _mark(case, any(look.complains for look in looks), alone, named, [c for c in made if not c.true & case.answers])
+    holding = [claim for claim in made if claim.true & case.answers]
+    false = [claim for claim in made if claim not in holding]
+    mark, says = _mark(case, any(look.complains for look in looks), alone, named, false, bool(holding))
     return Judged(
         case=case,
         mark=mark,
@@ -116,10 +118,10 @@ def _judge(
 
 
 def _mark(
-    case: Case, complains: bool, alone: bool, named: Sequence[Claim], false: Sequence[Claim]
+    case: Case, complains: bool, alone: bool, named: Sequence[Claim], false: Sequence[Claim], holding: bool
 ) -> tuple[Mark, Sequence[Claim]]:
     if case.healthy:
-        return (Mark.MISLEADS, false) if complains else (Mark.WELL, ())
+        return (Mark.MISLEADS, false) if false or (complains and not holding) else (Mark.WELL, ())
     if false:
         return Mark.MISLEADS, false
     if not complains:

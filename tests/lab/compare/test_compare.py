@@ -132,7 +132,7 @@ def test_what_is_kept_is_read_back(tmp_path: Path) -> None:
 def test_the_document_tells_each_tool_s_mark_and_what_failed() -> None:
     text = document.text(COMPARISON, {})
     assert "| `gone` | dns-name-not-found | names 0.4 s |" in text
-    assert "| kubectl get nodes | 1 | 1 | 0 | 0 | 0 | 1 of 1 |" in text
+    assert "| kubectl get nodes | 2 | 1 | 1 | 0 | 0 | 0 | 1 of 1 |" in text
     assert "- `both_this`: it was not in" in text
     assert "Each tool looks 2 times" in text
 
@@ -178,3 +178,19 @@ def test_parts_of_a_run_make_one() -> None:
     ]
     whole = merged(parts)
     assert (whole.seen, whole.failed, whole.began) == ([SEEN, WELL], COMPARISON.failed, COMPARISON.began)
+
+
+def test_what_is_seen_anew_replaces_what_was_seen() -> None:
+    newer = dataclasses.replace(SEEN, output="other words")
+    whole = kept.renewed(COMPARISON, dataclasses.replace(COMPARISON, seen=[newer], failed={}, tools={"curl": "8"}))
+    assert whole.seen == [REFUSED, WELL, newer]
+    assert whole.tools == {"kubectl-get": "1.36.2", "curl": "8"}
+
+
+def test_a_kubeconfig_s_proxy_is_the_tools_too(tmp_path: Path) -> None:
+    text = kubeconfig("https://api.shop.test", "CA", {}, cluster="shop", more={"proxy-url": "http://proxy.shop.test:3128"})
+    target = read_target(json.loads(text), tmp_path)
+    for name in ("curl", "blackbox"):
+        known()[name].commands("/bin/tool", target)
+    assert "http://proxy.shop.test:3128" in known()["curl"].commands("/bin/tool", target)[0]
+    assert json.loads((tmp_path / "blackbox.yml").read_text())["modules"]["http_2xx"]["http"]["proxy_url"] == target.proxy

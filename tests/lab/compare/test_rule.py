@@ -22,6 +22,12 @@ CLAIMS = (
         true=frozenset({"apiserver-not-running", "lb-down"}),
     ),
     Claim(
+        pattern=re.compile("not allowed"),
+        says="the caller is not allowed to",
+        points=frozenset({"permission-denied"}),
+        true=frozenset({"permission-denied", "healthy"}),
+    ),
+    Claim(
         pattern=re.compile("one of many"),
         says="one of many",
         points=frozenset("abcd"),
@@ -136,3 +142,9 @@ def test_seconds_are_those_of_the_slower_look() -> None:
 
 def test_a_fault_that_was_not_looked_at_is_left_out() -> None:
     assert marks([case("a", "lb-down")], {}) == {}
+
+
+def test_a_complaint_of_what_is_so_does_not_mislead_about_a_healthy_cluster() -> None:
+    assert marks([WELL], {"healthy_single": [complaint("not allowed")]})["healthy_single"].mark is Mark.WELL
+    both = marks([WELL], {"healthy_single": [complaint("not allowed", "no such host")]})
+    assert both["healthy_single"].mark is Mark.MISLEADS

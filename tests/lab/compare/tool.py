@@ -25,6 +25,7 @@ class Target:
     key: Path | None = None
     token: str | None = None
     server_name: str | None = None
+    proxy: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,7 @@ class Tool:
     commands: Callable[[str, Target], list[list[str]]]
     complains: Callable[[str, Sequence[int]], bool]
     limit: float = 20.0
+    static: bool = True  # linked without the machine's C library, so that no clock can be put before its own
     environment: Callable[[Target], dict[str, str]] = lambda _: {}
 
 

@@ -1,4 +1,4 @@
-"""The Prometheus blackbox exporter: /readyz and /livez with the cluster's authority, a TCP connection, a TLS handshake."""
+"""The Prometheus blackbox exporter: /readyz and /livez with all that the kubeconfig has, a TCP connection, a TLS handshake."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ def commands(binary: str, target: Target) -> list[list[str]]:
     trust = {"ca_file": str(target.authority)} if target.authority else {}
     name = {"server_name": target.server_name} if target.server_name else {}
     plain = {"preferred_ip_protocol": "ip4"}
-    http = {"prober": "http", "timeout": "5s", "http": {**plain, "tls_config": {**trust, **name}}}
+    own = {"cert_file": str(target.certificate), "key_file": str(target.key)} if target.certificate and target.key else {}
+    token = {"authorization": {"credentials": target.token}} if target.token else {}
+    proxy = {"proxy_url": target.proxy} if target.proxy else {"proxy_from_environment": True}
+    asked = {**plain, **token, **proxy, "tls_config": {**trust, **name, **own}}
+    http = {"prober": "http", "timeout": "5s", "http": asked}
     named = {"server_name": target.server_name or target.host}
     modules = {
         "http_2xx": http,
@@ -30,8 +34,8 @@ def commands(binary: str, target: Target) -> list[list[str]]:
         ("tcp_connect", address),
         ("tls_connect", address),
     ]
-    asked = [f"{module}={where}" for module, where in probes]
-    return [[sys.executable, "-m", "tests.lab.compare.exporter", binary, str(config), *asked]]
+    named_probes = [f"{module}={where}" for module, where in probes]
+    return [[sys.executable, "-m", "tests.lab.compare.exporter", binary, str(config), *named_probes]]
 
 
 def complains(output: str, exits: Sequence[int]) -> bool:
@@ -41,7 +45,7 @@ def complains(output: str, exits: Sequence[int]) -> bool:
 TOOL = Tool(
     name="blackbox",
     title="blackbox exporter",
-    asked="probes: HTTP of `/readyz` and `/livez`, TCP, TLS, with the cluster's authority; their debug pages are read",
+    asked="probes: HTTP of `/readyz` and `/livez` with authority, credentials and proxy, TCP, TLS; their debug pages are read",
     binary="blackbox_exporter",
     licence="Apache-2.0",
     version=("--version",),
