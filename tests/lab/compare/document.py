@@ -55,7 +55,7 @@ One rule judges all outputs, without a person in between, in `tests/lab/compare/
 | names | no neighbour has the same sign, and a claim points to the cause and at most {pointed} in all |
 | separates | no neighbour has the same sign; what it means the reader has to know |
 
-Of a combination, one of its causes is enough. A wrong clock cannot be put before a program of Go; it has no mark for such a fault.
+Of a combination, one of its causes is enough. Programs of Go cannot be given a wrong clock; they have no mark for such faults.
 
 apidown is judged by the same rule: its sign is its verdict and the causes in the first place, each of which is a claim. One cause
 too many in a tie misleads.
