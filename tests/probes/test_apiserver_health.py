@@ -50,6 +50,8 @@ SCENES: list[tuple[str, Status, Arrange]] = [
     ("checks-failing", Status.PROBLEM, health(None, (500, STOPPING))),
     ("starting", Status.PROBLEM, health(None, (500, STARTING))),
     ("starting", Status.PROBLEM, health(None, (500, STARTING.replace("[+]ping ok", "[-]autoregister-completion failed")))),
+    ("starting", Status.PROBLEM, health((500, STARTING.replace("[+]etcd ok", "[-]etcd failed")), None)),
+    ("checks-failing", Status.PROBLEM, health(None, (500, STARTING.replace("[+]ping ok", "[-]shutdown failed")))),
     ("http-silent", Status.PROBLEM, everywhere(failure=Failure.HTTP_TIMEOUT)),
     ("http-silent", Status.PROBLEM, lambda scene: scene.network.answers(ADDRESS, LIVE, failure=Failure.HTTP_TIMEOUT)),
     ("http-silent", Status.PROBLEM, lambda scene: scene.network.answers(ADDRESS, READY, failure=Failure.HTTP_TIMEOUT)),

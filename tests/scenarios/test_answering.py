@@ -44,11 +44,11 @@ def test_a_pod_that_is_not_well_is_no_all_clear():
     assert said.first.id == "lb-backend-down"
 
 
-def test_a_failing_etcd_check_is_decisive_for_etcd():
+def test_a_failing_etcd_check_is_etcd_or_the_way_to_it():
     said = answer(ladder("apiserver-health", "etcd-check-failing", addresses=TWO))
     assert said.triage.domain is Domain.DATASTORE
-    assert said.first.id == "etcd-unavailable"
-    assert said.first.confidence is Confidence.HIGH
+    assert said.best == {"etcd-unavailable"}
+    assert said.first.confidence is Confidence.MEDIUM, "the check does not say why it fails"
     assert not [cause for cause in said.diagnosis.causes if cause.domain is Domain.PROCESS]
 
 

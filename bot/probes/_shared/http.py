@@ -166,11 +166,14 @@ def judge(answers: Answers) -> Verdict:
 
 
 def _failing(failing: list[str]) -> Verdict:
-    if _ETCD & set(failing):
-        return Verdict(outcome="etcd-check-failing", says=f"answers, but its etcd check fails ({listed(failing)})")
-    if all(name.startswith("poststarthook/") or name in _START_UP for name in failing):
+    start_up = [name for name in failing if name.startswith("poststarthook/") or name in _START_UP]
+    others = set(failing).difference(start_up)
+    # Checks of the start end well once and for all; etcd's fails as well until its first connection stands.
+    if start_up and others <= _ETCD:
         names = listed(failing, most=3)
-        return Verdict(outcome="starting", says=f"is starting: {len(failing)} start-up checks are not done ({names})")
+        return Verdict(outcome="starting", says=f"is starting: {len(failing)} checks are not done ({names})")
+    if others & _ETCD:
+        return Verdict(outcome="etcd-check-failing", says=f"answers, but its etcd check fails ({listed(failing)})")
     return Verdict(outcome="checks-failing", says=f"answers, but these health checks fail: {listed(failing)}")
 
 
