@@ -23,10 +23,11 @@ from bot.settings import Settings
 from tests.fakes.redis_server import find_redis
 from tests.helm.chart import SECRETS, Rendered, merged, refusal, render, run
 from tests.helm.values import CHART, documented, leaves
-from tests.lab.control_plane import control_plane
+from tests.lab.control_plane import ControlPlane, control_plane
 from tests.lab.processes import wait_until
 from tests.ports import free_port
 from tests.require import missing
+from tests.rights import LOG, MAY, MUST_NOT, status_of
 
 ROOT = CHART.parents[1]
 HOME_CLUSTER: dict[str, Any] = {"config": {"clusters": {"home": {"in_cluster": True}}}}
@@ -197,22 +198,53 @@ def test_everything_that_the_bot_writes_to_is_a_volume(plain: Rendered) -> None:
     assert not [(a, b) for a in mounts for b in mounts if a != b and b.startswith(f"{a}/")]
 
 
-def test_the_service_account_may_read_this_and_nothing_else(everything: Rendered) -> None:
-    def rule(group: str, resource: str, verbs: list[str], *names: str) -> dict[str, Any]:
-        named = {"resourceNames": list(names)} if names else {}
-        return {"apiGroups": [group], "resources": [resource], "verbs": verbs, **named}
+def rule(group: str, resources: list[str], verb: str, *names: str) -> dict[str, Any]:
+    named = {"resourceNames": list(names)} if names else {}
+    return {"apiGroups": [group], "resources": resources, "verbs": [verb], **named}
 
+
+SYSTEM_RULES = [
+    rule("", ["pods"], "list"),
+    rule("coordination.k8s.io", ["leases"], "list"),
+    rule("", ["configmaps"], "get", "kubeadm-config"),
+]
+
+
+def test_the_service_account_may_read_this_and_nothing_else(everything: Rendered) -> None:
     roles = {one["metadata"]["namespace"]: one["rules"] for one in everything.objects if one["kind"] == "Role"}
-    assert roles == {
-        "kube-system": [rule("", "pods", ["get", "list"]), rule("", "configmaps", ["get"], "kubeadm-config")],
-        "kube-public": [rule("", "configmaps", ["get"], "cluster-info")],
-        "default": [rule("discovery.k8s.io", "endpointslices", ["get", "list"])],
-    }
-    assert not [kind for kind in everything.kinds() if kind.startswith("Cluster")]
-    bindings = [one for one in everything.objects if one["kind"] == "RoleBinding"]
-    assert {one["metadata"]["namespace"] for one in bindings} == set(roles)
+    assert roles == {"kube-system": SYSTEM_RULES, "kube-public": [rule("", ["configmaps"], "get", "cluster-info")]}
+    (cluster,) = (one for one in everything.objects if one["kind"] == "ClusterRole")
+    assert cluster["rules"] == [
+        rule("", ["nodes", "services"], "list"),
+        rule("discovery.k8s.io", ["endpointslices"], "list"),
+        rule("apiregistration.k8s.io", ["apiservices"], "list"),
+        rule("admissionregistration.k8s.io", ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"], "list"),
+        {"nonResourceURLs": ["/metrics"], "verbs": ["get"]},
+    ]
+    bindings = [one for one in everything.objects if one["kind"].endswith("RoleBinding")]
+    assert {one["metadata"].get("namespace") for one in bindings} == {*roles, None}
     for one in bindings:
+        assert one["roleRef"]["kind"] == one["kind"].removesuffix("Binding")
+        assert one["roleRef"]["name"] == cluster["metadata"]["name"]
         assert one["subjects"] == [{"kind": "ServiceAccount", "name": "apidown", "namespace": "default"}]
+
+
+def test_the_right_to_logs_is_a_choice_of_its_own(folder: Path) -> None:
+    values = merged(SECRETS, HOME_CLUSTER, {"rbac": {"create": True, "podLogs": True}})
+    roles = {one["metadata"]["namespace"]: one["rules"] for one in render(folder, values).objects if one["kind"] == "Role"}
+    assert roles["kube-system"] == [*SYSTEM_RULES, rule("", ["pods/log"], "get")]
+    assert VALUES["rbac"] == {"create": False, "podLogs": False}
+
+
+def test_two_releases_do_not_share_a_cluster_role(folder: Path) -> None:
+    values = merged(SECRETS, HOME_CLUSTER, {"rbac": {"create": True}})
+    names = {
+        one["metadata"]["name"]
+        for namespace in ("sre", "dev")
+        for one in render(folder, values, namespace=namespace).objects
+        if one["kind"] == "ClusterRole"
+    }
+    assert len(names) == 2
 
 
 def test_the_configuration_is_one_that_the_bot_takes(everything: Rendered, tmp_path: Path) -> None:
@@ -298,6 +330,9 @@ def test_nobody_but_the_bot_reaches_valkey(everything: Rendered) -> None:
         (merged({"slack": SECRETS["slack"]}, {"valkey": {"enabled": False}}), "there is no store"),
         (merged(SECRETS, {"redis": {"url": "redis://redis:6379"}}), "both given"),
         (merged(SECRETS, {"rbac": {"create": True}}), "in_cluster"),
+        (merged(SECRETS, HOME_CLUSTER, {"rbac": {"podLogs": True}}), "set rbac.create=true"),
+        (merged(SECRETS, HOME_CLUSTER, {"rbac": {"create": True, "podLogs": "yes"}}), "podLogs"),
+        (merged(SECRETS, HOME_CLUSTER, {"rbac": {"create": True, "secrets": True}}), "secrets"),
         (merged(SECRETS, {"playbooks": {"a.yaml": "x"}, "config": {"playbooks": "own"}}), "leave config.playbooks out"),
         (merged(SECRETS, {"replica": 2}), "replica"),
         (merged(SECRETS, {"slack": {"botToken": "xoxb-1"}}), "botToken"),
@@ -401,19 +436,53 @@ def test_the_documents_values_and_secrets_fit_the_chart(folder: Path) -> None:
 # What a real API server says to it
 
 
-@pytest.mark.lab
-def test_a_real_api_server_takes_every_object(folder: Path, everything: Rendered, plain: Rendered) -> None:
-    with control_plane(folder) as plane:
+def place_of(one: dict[str, Any]) -> str:
+    """Where an object of this kind is made."""
+    group, _, version = one["apiVersion"].rpartition("/")
+    root = f"/apis/{group}/{version}" if group else f"/api/{version}"
+    plural = "networkpolicies" if one["kind"] == "NetworkPolicy" else f"{one['kind'].lower()}s"
+    where = "" if one["kind"].startswith("Cluster") else f"/namespaces/{one['metadata'].get('namespace', 'default')}"
+    return f"{root}{where}/{plural}"
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with control_plane(tmp_path_factory.mktemp("plane")) as made:
         for namespace in ("default", "kube-system", "kube-public"):
-            wait_until(lambda: plane.status(f"/api/v1/namespaces/{namespace}") == 200, namespace, within=30)  # noqa: B023
-        for one in [*plain.objects, *everything.objects]:
-            group, _, version = one["apiVersion"].rpartition("/")
-            root = f"/apis/{group}/{version}" if group else f"/api/{version}"
-            plural = "networkpolicies" if one["kind"] == "NetworkPolicy" else f"{one['kind'].lower()}s"
-            namespace = one["metadata"].get("namespace", "default")
-            path = f"{root}/namespaces/{namespace}/{plural}?dryRun=All&fieldValidation=Strict"
-            status, said = plane.request(path, "POST", one)
-            assert status == 201, f"{one['kind']} {one['metadata']['name']}: {said}"
+            wait_until(lambda: made.status(f"/api/v1/namespaces/{namespace}") == 200, namespace, within=30)  # noqa: B023
+        yield made
+
+
+@pytest.mark.lab
+def test_a_real_api_server_takes_every_object(plane: ControlPlane, everything: Rendered, plain: Rendered) -> None:
+    for one in [*plain.objects, *everything.objects]:
+        status, said = plane.request(f"{place_of(one)}?dryRun=All&fieldValidation=Strict", "POST", one)
+        assert status == 201, f"{one['kind']} {one['metadata']['name']}: {said}"
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("logs", [False, True])
+def test_its_service_account_may_read_what_the_documents_say_and_no_more(
+    plane: ControlPlane, folder: Path, *, logs: bool
+) -> None:
+    release = "with-logs" if logs else "without"
+    values = merged(SECRETS, HOME_CLUSTER, {"rbac": {"create": True, "podLogs": logs}})
+    rendered = render(folder, values, release=release)
+    for one in rendered.objects:
+        if one["kind"] == "ServiceAccount" or "Role" in one["kind"]:
+            status, said = plane.request(place_of(one), "POST", one)
+            assert status == 201, said
+    name = rendered.pod(name=f"{release}-apidown")["serviceAccountName"]
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    status, said = plane.request(f"/api/v1/namespaces/default/serviceaccounts/{name}/token", "POST", asked)
+    assert status == 201, said
+    token = json.loads(said)["status"]["token"]
+    for path in (*MAY, *([LOG] if logs else [])):
+        wait_until(lambda: status_of(plane, token, path) in (200, 404), path, within=10)  # noqa: B023
+    for path in (*MUST_NOT, *([] if logs else [LOG])):
+        assert status_of(plane, token, path) == 403, path
+    for method in ("POST", "DELETE"):
+        assert status_of(plane, token, "/api/v1/namespaces/kube-system/pods", method) == 403
 
 
 # What its Valkey does

@@ -110,6 +110,9 @@ imagePullSecrets:
 {{- if and .Values.rbac.create (not (include "apidown.inCluster" .)) -}}
 {{- fail "rbac.create is for a cluster of config with in_cluster: true, and there is none" -}}
 {{- end -}}
+{{- if and .Values.rbac.podLogs (not .Values.rbac.create) -}}
+{{- fail "rbac.podLogs adds to what rbac.create gives: set rbac.create=true" -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The files that the configuration names must be where the pod has them. */}}
