@@ -164,7 +164,13 @@ class KubernetesReads(Protocol):
         ...
 
     async def read_metrics(self, wanted: Mapping[str, tuple[str, ...]], *, reading: int = 1) -> Scrape:
-        """The API server's own metrics: of each wanted family the sum by those labels. A further ``reading`` is made anew."""
+        """The API server's own metrics: of each wanted family the sum by those labels. A further ``reading`` is made anew, on
+        the same connection, so that behind a balancer the same server answers as long as it keeps that open."""
+        ...
+
+    async def read_past_caches(self, *, number: int) -> float:
+        """Reads one small object that the API server fetches from etcd each time, on the connection of the metrics; the seconds
+        it took. Each ``number`` is a read by itself."""
         ...
 
     async def ask_for_log(self, namespace: str, pod: str, container: str) -> LogAnswer:

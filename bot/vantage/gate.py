@@ -62,6 +62,10 @@ class GatedReads:
         await self._pass()
         return await self._reads.read_metrics(wanted, reading=reading)
 
+    async def read_past_caches(self, *, number: int) -> float:
+        await self._pass()
+        return await self._reads.read_past_caches(number=number)
+
     async def ask_for_log(self, namespace: str, pod: str, container: str) -> LogAnswer:
         await self._pass()
         return await self._reads.ask_for_log(namespace, pod, container)

@@ -189,6 +189,28 @@ async def test_metrics_are_read_packed_and_summed(server: Server, authority: Aut
     assert server.asked == ["/metrics", "/metrics"]
 
 
+async def test_readings_and_what_is_read_between_them_share_one_connection(server: Server, authority: Authority) -> None:
+    ports: dict[str, set[object]] = {}
+
+    async def record(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        ports.setdefault(request.path, set()).add(request.transport.get_extra_info("peername")[1])
+        return web.Response(body=METRICS) if request.path == "/metrics" else await answer(request)
+
+    server.answer = record
+    async with reading(target_of(server, authority), Bearer()) as api:
+        await api.read_metrics({"up": ()})
+        await asyncio.gather(*(api.list_objects(kind) for kind in (Kind.NODES, Kind.API_SERVICES)))
+        took = [await api.read_past_caches(number=number) for number in range(3)]
+        await asyncio.gather(*(api.list_objects(kind, limit=1) for kind in (Kind.NODES, Kind.API_SERVICES)))
+        await api.read_metrics({"up": ()}, reading=2)
+    assert all(seconds > 0 for seconds in took)
+    assert server.asked.count("/api/v1/namespaces/kube-system/configmaps/kubeadm-config") == 3
+    kept = ports.pop("/metrics") | ports.pop("/api/v1/namespaces/kube-system/configmaps/kubeadm-config")
+    assert len(kept) == 1
+    assert not kept & set().union(*ports.values())
+
+
 async def test_metrics_without_an_end_are_read_up_to_a_bound(
     server: Server, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:

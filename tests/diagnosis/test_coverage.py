@@ -38,7 +38,7 @@ SAYS_NOTHING_OF_THE_TARGET = {
     "api-unreachable": "not-checked: the API is what is down",
     "not-read": "not-checked: the finding says which right or answer is missing",
     "not-told": "inconclusive: it is not told",
-    "servers-differ": "inconclusive: two readings of two servers",
+    "servers-differ": "inconclusive: no two readings of one server",
     "time-not-told": "inconclusive: ages cannot be told",
     "availability-not-told": "inconclusive: it is not said yet",
     "answer-not-understood": "inconclusive: not from the way to the kubelet",

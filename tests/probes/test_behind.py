@@ -214,9 +214,30 @@ LEASES: list[Row] = [
     ("controller-manager-stale", PROBLEM, leases(lease("kube-controller-manager", 50))),
     ("scheduler-stale", PROBLEM, leases(lease("kube-scheduler", 3000), lease("kube-controller-manager", 1))),
     ("writes-stalled", PROBLEM, leases(lease("apiserver-1", 70, own=True), lease("kube-scheduler", 70))),
+    ("writes-stalled", PROBLEM, leases(lease("apiserver-1", 31, own=True), lease("apiserver-2", 900, own=True))),
     ("time-not-told", UNSURE, leases(lease("kube-scheduler", 3000), at=False)),
     ("not-read", NOT_CHECKED, known(error=FORBIDDEN)),
 ]
+
+
+class Later(KnownObjects):
+    """Where the leases are read a second time, they are as old as this."""
+
+    age_s = 0.0
+
+    async def list_objects(self, kind: Kind, *, label_selector: str | None = None, **given: Any) -> Listing:
+        if label_selector is None:
+            return await super().list_objects(kind, **given)
+        assert label_selector == "apiserver.kubernetes.io/identity=kube-apiserver"
+        return listing(lease("apiserver-1", self.age_s, own=True))
+
+
+@pytest.mark.parametrize(("age_s", "outcome"), [(31.0, "writes-stalled"), (2.0, "renewed")])
+async def test_a_late_lease_is_looked_at_again_before_it_is_called_missed(age_s: float, outcome: str) -> None:
+    api = Later(listings={Kind.LEASES: listing(lease("apiserver-1", 25, own=True))})
+    api.age_s = age_s
+    finding = await Scene(api=api).one("control-plane-leases", patience=0.0)
+    assert finding.outcome == outcome
 
 
 # The tunnel's agents and the kubelets
@@ -316,11 +337,21 @@ def grows(before: dict[str, Any] | None = None, /, *, nodes: Listing | Unavailab
     return known(scrapes=[scrape(0.0, **(before or {})), scrape(4.0, **after)], listings={Kind.NODES: nodes})
 
 
+def of_servers(*starts: float) -> Arrange:
+    """Readings of servers that started then; each has turned away more than the one before."""
+    return known(
+        scrapes=[
+            scrape(4.0 * number, **{"process_start_time_seconds": {(): start}, REJECTED: {FULL: 50.0 * number}})
+            for number, start in enumerate(starts)
+        ]
+    )
+
+
 def wait(level: str, within: float, ended: float) -> dict[tuple[str, ...], float]:
     return {(level, "0.5"): within / 2, (level, "1"): within, (level, "10"): ended, (level, "+Inf"): ended}
 
 
-def took(quick: float, ended: float, operation: str = "get", bound: str = "0.2") -> dict[tuple[str, ...], float]:
+def took(quick: float, ended: float, operation: str = "get", bound: str = "0.1") -> dict[tuple[str, ...], float]:
     return {(operation, "0.005"): quick, (operation, bound): quick, (operation, "+Inf"): ended}
 
 
@@ -351,6 +382,7 @@ LOAD: list[Row] = [
     ("quick", OK, grows({QUEUED: {("a",): 40.0}}, **{QUEUED: {("a",): 30.0}, SERVED: {("a",): 4000.0}})),
     ("quick", OK, grows(**{WAITED: wait("a", 3980, 4000)})),
     ("quick", OK, grows(**{ETCD: took(900, 1000)})),
+    ("quick", OK, grows(**{ETCD: took(70, 100)})),
     ("quick", OK, grows(**{ETCD: took(0, 40, "list")})),
     ("quick", OK, grows(**{ETCD: took(0, 4)})),
     ("quick", OK, grows(**{ETCD: {("get", "0.005"): 1.0, ("get", "+Inf"): 90.0}})),
@@ -363,10 +395,13 @@ LOAD: list[Row] = [
     # What is not well.
     ("requests-rejected", PROBLEM, grows(**{REJECTED: {FULL: 60.0}, SERVED: {("workload-low",): 900.0}})),
     ("requests-rejected", PROBLEM, grows(**{CUT: {("429",): 40.0, ("504",): 1.0}})),
+    ("requests-rejected", PROBLEM, of_servers(1.0, 2.0, 1.0)),
+    ("requests-rejected", PROBLEM, of_servers(1.0, 2.0, 2.0)),
     ("requests-queued", PROBLEM, grows(**{WAITED: wait("a", 10, 60)})),
     ("requests-queued", PROBLEM, grows({QUEUED: {("a",): 70.0}}, **{QUEUED: {("a",): 78.0}, SERVED: {("a",): 12.0}})),
     ("etcd-slow", PROBLEM, grows(**{ETCD: took(3, 30)})),
-    ("etcd-slow", PROBLEM, grows(**{ETCD: took(3, 30, "update", "0.25")})),
+    ("etcd-slow", PROBLEM, grows(**{ETCD: took(4, 7)})),
+    ("etcd-slow", PROBLEM, grows(**{ETCD: took(3, 30, "update", "0.125")})),
     ("etcd-writes-failing", PROBLEM, grows(**{ERRORS: {("update",): 4.0}, WRITES: {("update",): 4.0}})),
     ("watches-many", PROBLEM, grows(**{LONG: {WATCHED: 1500.0}}, nodes=listing(node("w1")))),
     ("watches-many", PROBLEM, grows(**{LONG: {SINGLE: 1500.0}}, nodes=listing(node("w1")))),
@@ -375,7 +410,7 @@ LOAD: list[Row] = [
     ("not-told", UNSURE, grows(process_max_fds={})),
     ("files-near-limit", PROBLEM, grows(process_open_fds={(): 950.0})),
     ("webhook-calls-failing", PROBLEM, grows(**{HOOK: {("w.example.com", "calling_webhook_error"): 1.0}})),
-    ("servers-differ", UNSURE, grows(process_start_time_seconds={(): 2.0})),
+    ("servers-differ", UNSURE, of_servers(1.0, 2.0, 3.0)),
     ("not-told", UNSURE, known(scrapes=[scrape(), scrape(4.0).model_copy(update={"complete": False})])),
     ("not-read", NOT_CHECKED, known()),
 ]
@@ -390,6 +425,23 @@ async def test_load(outcome: str, status: Status, arrange: Arrange) -> None:
     assert (other or findings)[0].outcome == outcome
     assert (other or findings)[0].status is status
     assert len(other) <= 1
+
+
+async def test_a_quiet_server_is_made_to_ask_etcd_between_the_readings() -> None:
+    scene = Scene()
+    grows()(scene)
+    await scene.run("apiserver-load", seconds=0.0)
+    assert isinstance(scene.api, KnownObjects)
+    assert scene.api.past_caches == [0, 1, 2, 3, 4, 5]
+
+
+async def test_metrics_are_judged_without_the_right_to_the_object_in_between() -> None:
+    class Refusing(KnownObjects):
+        async def read_past_caches(self, *, number: int) -> float:
+            raise FORBIDDEN
+
+    scene = Scene(api=Refusing(scrapes=[scrape(0.0), scrape(4.0)]))
+    assert {finding.outcome for finding in await scene.run("apiserver-load", seconds=0.0)} == {"quick"}
 
 
 async def test_a_share_is_said_with_its_window_and_whose_it_is() -> None:

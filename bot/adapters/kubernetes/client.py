@@ -66,6 +66,8 @@ class Ask:
     max_bytes: int = MAX_BYTES
     slow: bool = False
     """The server may wait for somebody else; then nobody waits behind it for a slot."""
+    kept: bool = False
+    """Asked on one connection that all such requests share, one at a time: behind a balancer the same server answers them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,14 +111,14 @@ class Client:
         self._no_slot = asyncio.Semaphore(AT_A_TIME + 1)
         self._reads: dict[tuple[object, ...], _Read] = {}
         self._library: ModuleType | None = None
-        self._client: Any = None
-        self._connector: aiohttp.TCPConnector | None = None
+        self._clients: dict[bool, Any] = {}
+        self._connectors: list[aiohttp.TCPConnector] = []
 
     async def aclose(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-        if self._connector is not None:
-            await self._connector.close()
+        for client in self._clients.values():
+            await client.close()
+        for connector in self._connectors:
+            await connector.close()
 
     async def once(self, key: tuple[object, ...], read: Callable[[], Awaitable[T]]) -> T:
         """The result of a read that is made once a round, however many ask; its failure, too, is everybody's."""
@@ -159,7 +161,7 @@ class Client:
 
     @asynccontextmanager
     async def _send(self, ask: Ask) -> AsyncGenerator[aiohttp.ClientResponse]:
-        client = await self._open()
+        client = await self._open(kept=ask.kept)
         query = f"?{urlencode(ask.query)}" if ask.query else ""
         headers = {**client.default_headers, "Accept": ask.accept}
         url = f"{self._target.url}{ask.path}{query}"
@@ -176,16 +178,18 @@ class Client:
         if self._library is None:
             self._library = await asyncio.to_thread(importlib.import_module, "kubernetes.aio.client")
 
-    async def _open(self) -> Any:
-        """The library's client, made on first use, with the credentials that are valid now."""
+    async def _open(self, *, kept: bool) -> Any:
+        """The library's client, made on first use, with the credentials that are valid now; ``kept`` has one connection."""
         credentials, library = self._credentials, self._library
         assert credentials is not None, "nothing is asked without credentials"
         assert library is not None, "the library is loaded first"
-        if self._client is None:
-            self._client = self._make_client(library, self._trust(credentials))
+        client = self._clients.get(kept)
+        if client is None:
+            client = self._make_client(library, self._trust(credentials), limit=1 if kept else 2 * AT_A_TIME + 1)
+            self._clients[kept] = client
         for name, text in (await credentials.headers()).items():
-            self._client.set_default_header(name, text)
-        return self._client
+            client.set_default_header(name, text)
+        return client
 
     def _trust(self, credentials: Credentials) -> ssl.SSLContext:
         try:
@@ -198,11 +202,12 @@ class Client:
             raise self.unavailable(f"the client certificate cannot be used: {type(error).__name__}") from error
         return context
 
-    def _make_client(self, library: ModuleType, context: ssl.SSLContext) -> Any:
+    def _make_client(self, library: ModuleType, context: ssl.SSLContext, *, limit: int) -> Any:
         """A client whose only connections are ours: our trust, no environment, no cookies, no redirects, no retries."""
         trace = aiohttp.TraceConfig()
         trace.on_request_redirect.append(_refuse_redirect)
-        self._connector = aiohttp.TCPConnector(ssl=context, limit=2 * AT_A_TIME + 1)
+        connector = aiohttp.TCPConnector(ssl=context, limit=limit)
+        self._connectors.append(connector)
         configuration = library.Configuration(
             host=self._target.url,
             ca_cert_data=self._target.ca_pem,
@@ -210,7 +215,7 @@ class Client:
             tls_server_name=self._target.server_name,
             trace_configs=[trace],
             client_session_kwargs={
-                "connector": self._connector,
+                "connector": connector,
                 "trust_env": False,
                 "cookie_jar": aiohttp.DummyCookieJar(),
             },

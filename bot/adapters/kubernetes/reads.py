@@ -129,6 +129,7 @@ class KubernetesApi:
             accept="text/plain",
             timeout_s=max(_METRICS_TIMEOUT_S, self._timeout_s),
             max_bytes=_METRICS_MAX_BYTES,
+            kept=True,
         )
 
         async def read() -> Scrape:
@@ -141,6 +142,25 @@ class KubernetesApi:
             return Scrape(samples=taken.samples, at=time.monotonic(), size=taken.size, complete=complete)
 
         return await self._client.once(("metrics", reading, *sorted(wanted.items())), read)
+
+    async def read_past_caches(self, *, number: int) -> float:
+        """One config map, which may not exist: only etcd knows."""
+        ask = Ask(
+            what="a config map in kube-system",
+            path="/api/v1/namespaces/kube-system/configmaps/kubeadm-config",
+            right="get the config map kubeadm-config in kube-system",
+            timeout_s=self._timeout_s,
+            kept=True,
+        )
+
+        async def read() -> float:
+            began = time.monotonic()
+            answer = await self._client.get(ask, lambda _: None)
+            if answer.status not in (200, 404):
+                raise self._client.refused(ask, answer)
+            return round(time.monotonic() - began, 4)
+
+        return await self._client.once(("past caches", number), read)
 
     async def ask_for_log(self, namespace: str, pod: str, container: str) -> LogAnswer:
         """The status of a request for one byte of a log. The byte is not kept."""
