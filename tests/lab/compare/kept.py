@@ -60,9 +60,9 @@ def read(path: Path) -> Comparison:
 def renewed(old: Comparison, new: Comparison) -> Comparison:
     """The old run with what the new one saw in place of what its tools saw of its faults."""
     again = {(one.fault, one.tool) for one in new.seen}
-    tried = {fault for fault, _ in again}
     seen = [one for one in old.seen if (one.fault, one.tool) not in again] + new.seen
-    failed = {fault: why for fault, why in old.failed.items() if fault not in tried} | new.failed
+    looked_at = {one.fault for one in seen}
+    failed = {fault: why for fault, why in (old.failed | new.failed).items() if fault not in looked_at}
     seeds = sorted({*old.seeds, *new.seeds})
     return replace(old, seeds=seeds, tools=old.tools | new.tools, seen=seen, failed=failed)
 

@@ -34,6 +34,8 @@ def commands(binary: str, target: Target) -> list[list[str]]:
         ("tcp_connect", address),
         ("tls_connect", address),
     ]
+    # Only HTTP goes through a proxy.
+    probes = probes[:2] if target.proxy else probes
     named_probes = [f"{module}={where}" for module, where in probes]
     return [[sys.executable, "-m", "tests.lab.compare.exporter", binary, str(config), *named_probes]]
 
