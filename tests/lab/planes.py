@@ -328,9 +328,14 @@ class ApiServer(Server):
             # Of a line that is being written the rest is read next time.
             whole = log.read().rpartition(b"\n")[0] + b"\n"
         mark = f'"userAgent":"{agent}'.encode()
-        count += sum(mark in row and b'"stage":"ResponseComplete"' in row for row in whole.splitlines())
+        count += sum(mark in row and _is_answer(row) for row in whole.splitlines())
         self._counted[agent] = (offset + (len(whole) if whole != b"\n" else 0), count)
         return count
+
+
+def _is_answer(row: bytes) -> bool:
+    """Each request has one such row: its completed answer, or the begun one where it was not let in."""
+    return b'"stage":"ResponseComplete"' in row or (b'"stage":"ResponseStarted"' in row and b'"code":401' in row)
 
 
 def _connect(address: str, port: int, timeout: float) -> socket.socket:
