@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from bot.app import Core
-from bot.doctor import judge
+from bot.doctor import judge, rights
 from bot.doctor.lines import Line, redacted
 from bot.doctor.machine import problem
 from bot.errors import ApidownError
+from bot.model.base import Json
 from bot.model.finding import Finding, Status
 from bot.model.target import Cluster, CredentialKind
 from bot.ports import ClusterAccess, Directory, ProbeRound
@@ -17,7 +19,6 @@ from bot.redact import Redactor
 Say = Callable[[Line], None]
 
 _LADDER = {"address": "dns-lookup", "TCP": "tcp-connect", "TLS": "tls-handshake", "credentials": "apiserver-auth"}
-_READS = ("cluster-endpoint", "apiserver-pods")
 _KINDS = {
     CredentialKind.NONE: "none",
     CredentialKind.TOKEN: "a token",
@@ -43,24 +44,25 @@ async def look(core: Core, directory: Directory, cluster: Cluster, tell: Say, *,
 
     say(_files(access))
     now = core.clock.monotonic()
-    opened = core.local().open_round(access, round=1, ladder_deadline=now + within_s * 0.7)
+    local = core.local()
+    here = replace(local, probes={**local.probes, rights.ID: rights.PROBE})
+    opened = here.open_round(access, round=1, ladder_deadline=now + within_s * 0.7)
     try:
         accepted = False
         for check, probe in _LADDER.items():
             line = judge.cluster_check(cluster.name, check, await _findings(opened, probe, now + within_s), asks)
             accepted = check == "credentials" and line.status is Status.OK
             say(line)
-        found: list[Finding] = []
-        for probe in _READS if accepted else ():
-            found += await _findings(opened, probe, now + within_s)
+        params = rights.wanted(core.library).model_dump()
+        found = await _findings(opened, rights.ID, now + within_s, params) if accepted else []
         say(judge.reads(cluster.name, found, asks))
         say(judge.writes(cluster.name, access.credentials.describe() if access.credentials else None))
     finally:
         await opened.aclose()
 
 
-async def _findings(round: ProbeRound, probe: str, deadline: float) -> list[Finding]:
-    return [finding async for finding in round.run(probe, {}, deadline=deadline)]
+async def _findings(round: ProbeRound, probe: str, deadline: float, params: Json | None = None) -> list[Finding]:
+    return [finding async for finding in round.run(probe, params or {}, deadline=deadline)]
 
 
 def _files(access: ClusterAccess) -> Line:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bot.doctor import rights
 from bot.doctor.lines import Line
 from bot.model.base import Json
 from bot.model.finding import Finding, Status, worst
 
 OLDEST_STORE = 6
 NO_SLACK = "Without Slack everything else works: apidown investigate"
-_REFUSED = re.compile(r"answered 403 for ([^:.]+)")
-_ENDPOINT = "cluster-endpoint"
+_ALLOW = "allow them: docs/install.md, An identity that may only read, has the commands; with the chart, rbac.create"
+_WITHOUT_LOGS = (
+    f" The right to {rights.LOGS}, which is a choice, is not there: whether the API server reaches the kubelets is not-checked."
+)
 _MANIFEST = "add it under OAuth & Permissions (or paste docs/slack-manifest.yaml into App Manifest) and reinstall the app"
 
 
@@ -104,22 +106,25 @@ def cluster_check(cluster: str, check: str, findings: Sequence[Finding], asks: s
     return Line(check=check, subject=cluster, status=status, sentence=f"{speaks.sentence}{more}", remedy=remedy)
 
 
-def reads(cluster: str, findings: Iterable[Finding], asks: str) -> Line:
-    """Whether the identity may read the few objects that are asked for."""
+def reads(cluster: str, findings: Sequence[Finding], asks: str) -> Line:
+    """What the identity may not read of what an investigation looks at, from the findings of ``rights``. The right to logs is
+    a choice, so to be without it is said and is well."""
     check = "optional reads"
-    findings = list(findings)
-    refused = [found[1] for one in findings if (found := _REFUSED.search(f"{one.raw_error} {one.todo}"))]
-    if refused:
-        said = f"These may not be read, so their steps will be not-checked: {', '.join(refused)}."
-        remedy = "allow get and list as docs/configuration.md, Credentials, says"
-        return Line(check=check, subject=cluster, status=Status.NOT_CHECKED, sentence=said, remedy=remedy)
     if not findings:
         said = "Not looked at, because of what is above."
         return Line(check=check, subject=cluster, status=Status.NOT_APPLICABLE, sentence=said)
-    for one in findings:
-        if "published" not in one.evidence and (one.status is Status.NOT_CHECKED or one.probe == _ENDPOINT):
-            return Line(check=check, subject=cluster, status=Status.INCONCLUSIVE, sentence=one.sentence, remedy=asks)
-    said = "Pods, endpoints and the published configuration can be read."
+    missing = [one.subject for one in findings if one.outcome == rights.MISSING]
+    without = _WITHOUT_LOGS if any(one.outcome == rights.LEFT_OUT for one in findings) else ""
+    unsaid = next((one for one in findings if one.outcome not in rights.SAID), None)
+    ended = f" Nothing more was asked: {unsaid.sentence}" if unsaid else ""
+    if missing:
+        what = "1 right is" if len(missing) == 1 else f"{len(missing)} rights are"
+        said = f"{what} missing, and what needs them is not-checked: {'; '.join(missing)}.{without}{ended}"
+        return Line(check=check, subject=cluster, status=Status.NOT_CHECKED, sentence=said, remedy=_ALLOW)
+    if unsaid:
+        said = f"Not everything was asked: {unsaid.sentence}"
+        return Line(check=check, subject=cluster, status=Status.INCONCLUSIVE, sentence=said, remedy=asks)
+    said = f"All that an investigation looks at can be read.{without}"
     return Line(check=check, subject=cluster, status=Status.OK, sentence=said)
 
 

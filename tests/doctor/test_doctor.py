@@ -105,6 +105,14 @@ async def test_a_clusters_fault_is_at_its_own_layer(
     assert "no code that writes" in found["lab: may write"].sentence
 
 
+async def test_a_sick_server_is_not_asked_for_objects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with rehearse(SCENARIOS["etcd-failing"]) as rehearsal:
+        configuration(tmp_path, monkeypatch, rehearsal.kubeconfig)
+        found = by_title(await examine(None))
+    assert found["lab: credentials"].status is Status.INCONCLUSIVE
+    assert found["lab: optional reads"].status is Status.NOT_APPLICABLE
+
+
 async def test_without_slack_it_says_what_is_missing_and_what_works_without() -> None:
     found = by_title(await examine(None))
     for name in ("bot", "app"):

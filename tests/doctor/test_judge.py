@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.doctor import judge
+from bot.doctor import judge, rights
 from bot.doctor.lines import Line, all_is_well, as_json, as_text, redacted
 from bot.model.base import Json
 from bot.model.finding import Finding, Status
@@ -85,19 +85,39 @@ def test_the_worst_address_speaks_for_a_cluster_and_says_how_many_are_alike() ->
     assert not judge.cluster_check("prod", "TCP", [finding(Status.OK)], ASKS).remedy
 
 
-def test_refused_reads_say_what_to_allow_and_unasked_ones_say_nothing() -> None:
-    refused = finding(Status.NOT_CHECKED, raw_error="the API answered 403 for pods in kube-system: pods is forbidden")
-    assert judge.reads("prod", [refused], ASKS).status is Status.NOT_CHECKED
-    assert "pods in kube-system" in judge.reads("prod", [refused], ASKS).sentence
-    assert "get and list" in judge.reads("prod", [refused], ASKS).remedy
-    slow = finding(Status.NOT_CHECKED, "Not compared: the round's time was over.").model_copy(
-        update={"probe": "cluster-endpoint"}
-    )
-    assert judge.reads("prod", [slow], ASKS).status is Status.INCONCLUSIVE
-    assert "time was over" in judge.reads("prod", [slow], ASKS).sentence
-    assert judge.reads("prod", [slow.model_copy(update={"evidence": {"published": {}}})], ASKS).status is Status.OK
+def asked(outcome: str, right: str = "list nodes", sentence: str = "It is so.") -> Finding:
+    return finding(Status.OK, sentence).model_copy(update={"subject": right, "outcome": outcome})
+
+
+def test_each_missing_right_is_named_with_where_to_get_it() -> None:
+    said = judge.reads("prod", [asked("given", "list pods"), asked("missing"), asked("missing", "list apiservices")], ASKS)
+    assert said.status is Status.NOT_CHECKED
+    assert "2 rights are missing" in said.sentence
+    assert "list nodes; list apiservices" in said.sentence
+    assert "list pods" not in said.sentence
+    assert "docs/install.md" in said.remedy
+
+
+def test_to_be_without_the_right_to_logs_is_said_and_is_well() -> None:
+    said = judge.reads("prod", [asked("given"), asked("left-out", rights.LOGS)], ASKS)
+    assert (said.status, said.remedy) == (Status.OK, "")
+    assert rights.LOGS in said.sentence
+    assert rights.LOGS in judge.reads("prod", [asked("missing"), asked("left-out", rights.LOGS)], ASKS).sentence
+    assert rights.LOGS not in judge.reads("prod", [asked("given"), asked("given", rights.LOGS)], ASKS).sentence
+
+
+def test_what_was_not_answered_is_not_taken_for_allowed_or_forbidden() -> None:
+    silent = asked("unanswered", "list leases", "The API did not give leases within 5 s.")
+    said = judge.reads("prod", [asked("given"), silent], ASKS)
+    assert (said.status, said.remedy) == (Status.INCONCLUSIVE, ASKS)
+    assert "within 5 s" in said.sentence
+    both = judge.reads("prod", [asked("missing"), silent], ASKS)
+    assert both.status is Status.NOT_CHECKED
+    assert "list nodes" in both.sentence
+    assert "within 5 s" in both.sentence
+    late = asked("deadline-passed", "rights", "Not checked: the round's time was over before this answered.")
+    assert judge.reads("prod", [asked("given"), late], ASKS).status is Status.INCONCLUSIVE
     assert judge.reads("prod", [], ASKS).status is Status.NOT_APPLICABLE
-    assert judge.reads("prod", [finding(Status.OK)], ASKS).status is Status.OK
 
 
 def test_an_administrators_identity_is_said_to_be_one() -> None:
