@@ -21,7 +21,11 @@ LAYER_OF = MappingProxyType(
     }
 )
 CONTROL = "negative-control"
+STEADINESS = "fresh-connections"
 NOT_REACHED = frozenset({"not-reached", "no-address"})
+
+PASSED_OVER = "no-address-family"
+"""Clients of a machine without an address family do not try what the name has of it."""
 
 CONCLUSIVE = frozenset({Status.OK, Status.PROBLEM})
 """Only these say something about the target. All other statuses say something about the look at it."""
@@ -57,8 +61,8 @@ def _cell(layer: Layer, finding: Finding) -> Cell:
 def is_clean(findings: Sequence[Finding]) -> bool:
     """Every layer passes at every address from every vantage point that looked.
 
-    HTTP must have been answered at each address. Authentication may be not-checked, because an investigation of a bare URL
-    has no credentials; it is then listed as such.
+    HTTP must have been answered at each address that clients use. Authentication may be not-checked, because an
+    investigation of a bare URL has no credentials; it is then listed as such.
     """
     grid = cells(findings)
     for cell in grid:
@@ -67,7 +71,13 @@ def is_clean(findings: Sequence[Finding]) -> bool:
             return False
     addresses = {(cell.vantage, cell.address) for cell in grid if cell.layer in (Layer.TCP, Layer.TLS, Layer.HTTP)}
     healthy = {(cell.vantage, cell.address) for cell in grid if cell.layer is Layer.HTTP and cell.status is Status.OK}
-    return bool(addresses) and addresses <= healthy
+    passed_over = {(cell.vantage, cell.address) for cell in grid if cell.layer is Layer.TCP and cell.outcome == PASSED_OVER}
+    return bool(healthy) and addresses - passed_over <= healthy
+
+
+def is_steady(findings: Sequence[Finding]) -> bool:
+    """Nobody has seen that the ladder passes by luck: that other connections fail, or meet another server."""
+    return not any(finding.probe == STEADINESS and finding.status is Status.PROBLEM for finding in findings)
 
 
 def cut_off_vantages(findings: Sequence[Finding]) -> frozenset[str]:

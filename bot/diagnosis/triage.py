@@ -123,7 +123,7 @@ def _elsewhere(symptom: _Symptom, findings: Sequence[Finding]) -> str:
 
 
 def _clean_sentence(findings: Sequence[Finding]) -> str:
-    places = len({finding.subject for finding in findings if finding.probe == "apiserver-health"})
+    places = len({finding.subject for finding in findings if finding.probe == "apiserver-health" and finding.status is Status.OK})
     where = {1: "its address", 2: "both addresses"}.get(places, f"all {places} addresses")
     return f"TCP, TLS and HTTP work at {where}, and the API server says of itself that it is healthy."
 

@@ -24,6 +24,7 @@ class Failure(StrEnum):
     CONNECT_TIMEOUT = "connect-timeout"
     HOST_UNREACHABLE = "host-unreachable"
     NETWORK_UNREACHABLE = "network-unreachable"
+    NO_ADDRESS_FAMILY = "no-address-family"
     LOCAL_FAILURE = "local-failure"
     ADDRESS_FORBIDDEN = "address-forbidden"
     TLS_TIMEOUT = "tls-timeout"

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from bot.clock import Clock
 from bot.model.observation import Connection, Failure, Reject
+from bot.net import families
 from bot.net.icmp import failure_of, listen_for_rejects, read_reject
 from bot.net.timing import TCP_TIMEOUT_S, Expired, Stopwatch, raw
 
@@ -26,6 +27,10 @@ _FAILURES = {
     errno.ENETUNREACH: Failure.NETWORK_UNREACHABLE,
     errno.ENETDOWN: Failure.NETWORK_UNREACHABLE,
 }
+
+
+_NO_WAY_OUT = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""What the kernel says where an address family is missing, among other reasons."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +57,7 @@ async def dial(address: str, port: int, *, watch: Stopwatch, max_segment: int | 
     try:
         sock = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        return Dialled(failure=Failure.LOCAL_FAILURE, raw_error=raw(error))
+        return _failed(error, None, place[0], ipv6=family == socket.AF_INET6)
     connected = False
     try:
         sock.setblocking(False)
@@ -102,6 +107,8 @@ def _others_word(sock: socket.socket, address: str) -> Reject | None:
 def _failed(error: OSError, reject: Reject | None, address: str, *, ipv6: bool) -> Dialled:
     if reject is not None:
         return Dialled(failure=failure_of(reject, ipv6=ipv6, address=address), raw_error=raw(error), reject=reject)
+    if error.errno in _NO_WAY_OUT and families.is_missing(address):
+        return Dialled(failure=Failure.NO_ADDRESS_FAMILY, raw_error=raw(error))
     # What is not in the table is this machine's own: no descriptors, no local address, no buffers, its own firewall.
     failure = _FAILURES.get(error.errno or 0, Failure.LOCAL_FAILURE)
     return Dialled(failure=failure, raw_error=raw(error))

@@ -12,7 +12,7 @@ from bot.model.base import Json
 from bot.model.finding import Finding, Status
 from bot.model.observation import Connection
 from bot.model.target import Endpoint
-from bot.probes._shared.addresses import over_addresses
+from bot.probes._shared.addresses import over_addresses, places
 from bot.probes._shared.icmp import described, sender
 from bot.probes._shared.layers import reach
 from bot.probes._shared.words import took
@@ -25,6 +25,7 @@ _SENTENCES = {
     "host-unreachable": "No machine is found at {place}, or no way to it: {by} says so after {took}.",
     "network-unreachable": "No route leads to the network of {place}: {by} on the way says so.",
     "no-local-route": "This machine has no route to the network of {place}.",
+    "no-address-family": "{place} is of an address family that this machine does not have, so its clients pass over it.",
     "connection-reset": "{place} resets the connection while it is being made.",
     "proxy-failed": "The proxy in front of {place} cannot be used: {raw}.",
     "proxy-gateway": "The proxy answers, and cannot connect to {place} itself: {raw}.",
@@ -33,7 +34,12 @@ _SENTENCES = {
     "deadline-capped": "{place} had not answered after {took}, when the round's time was over.",
 }
 
-_STATUSES = {"deadline-capped": Status.INCONCLUSIVE, "local-failure": Status.ERROR, "address-forbidden": Status.NOT_CHECKED}
+_STATUSES = {
+    "deadline-capped": Status.INCONCLUSIVE,
+    "local-failure": Status.ERROR,
+    "address-forbidden": Status.NOT_CHECKED,
+    "no-address-family": Status.NOT_APPLICABLE,
+}
 
 
 @probe(
@@ -45,6 +51,7 @@ _STATUSES = {"deadline-capped": Status.INCONCLUSIVE, "local-failure": Status.ERR
         "host-unreachable": "no route to the host: its neighbour does not answer, or a router says so",
         "network-unreachable": "no route to the network, says a router on the way",
         "no-local-route": "the machine that asks has no route to the network itself",
+        "no-address-family": "the machine that asks has no such addresses (IPv4 or IPv6) and the name has others, too",
         "connection-reset": "the connection is reset while it is being made",
         "local-failure": "the machine that asks cannot open a connection: its own limit or policy",
         "address-forbidden": "a pasted URL leads to this machine itself or to a metadata service, and is not followed",
@@ -71,7 +78,14 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
     reject = seen.reject if isinstance(seen, Connection) else None
     if outcome == "network-unreachable" and reject is None:
         outcome = "no-local-route"
+    if outcome == "no-address-family" and not await _has_other_family(ctx, place):
+        outcome = "no-local-route"
     status = _STATUSES.get(outcome, Status.PROBLEM)
     words = {"by": sender(reject, place.host), "icmp": described(reject), "raw": seen.raw_error or "no reason given"}
     sentence = _SENTENCES[outcome].format(place=place, took=took(seen.duration_s), **words)
     return ctx.finding(str(place), status, outcome, sentence, seen=seen, evidence=evidence)
+
+
+async def _has_other_family(ctx: ProbeContext, place: Endpoint) -> bool:
+    """Whether the name has an address that is not of this one's family, for clients to use."""
+    return any((":" in other.host) != (":" in place.host) for other in await places(ctx))

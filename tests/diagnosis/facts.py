@@ -43,6 +43,7 @@ _GOOD = ("resolved", "connected", "verified", "healthy", "accepted")
 STATUS = {
     "not-reached": Status.NOT_APPLICABLE,
     "no-address": Status.NOT_APPLICABLE,
+    "no-address-family": Status.NOT_APPLICABLE,
     "address-given": Status.NOT_APPLICABLE,
     "plain-http-target": Status.NOT_APPLICABLE,
     "none-found": Status.NOT_APPLICABLE,

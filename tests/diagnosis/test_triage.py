@@ -6,7 +6,7 @@ from string import Formatter
 
 from bot.diagnosis.triage import triage
 from bot.diagnosis.triage_rules import CONTROL_RULES, RULES
-from bot.model.diagnosis import Layer
+from bot.model.diagnosis import Layer, Verdict
 from bot.model.finding import Status
 from bot.model.playbook import Domain, Playbook, Selects, Step
 from tests.diagnosis.facts import CLUSTER, ONE, OUTSIDE, THREE, answer, climb, ladder
@@ -44,6 +44,17 @@ def test_of_two_that_explain_as_many_the_lower_layer_is_the_symptom():
 def test_a_doubt_never_outweighs_a_fault():
     doubts = [cell for address in THREE[:2] for cell in climb(address, "tcp-connect", "deadline-capped")]
     assert answer([*doubts, *climb(THREE[2], "apiserver-health", "starting")]).triage.symptom == "starting"
+
+
+def test_an_address_that_clients_pass_over_keeps_nothing_from_being_well():
+    said = answer([*climb(ONE[0], None, ""), *climb("[2001:db8::1]:6443", "tcp-connect", "no-address-family")])
+    assert (said.triage.domain, said.diagnosis.verdict) == (Domain.HEALTHY, Verdict.HEALTHY)
+    assert "at its address" in said.triage.sentence
+
+
+def test_an_address_that_clients_use_and_that_was_not_looked_at_is_not_well():
+    said = answer([*climb(ONE[0], None, ""), *climb(THREE[2], "tcp-connect", "no-address")])
+    assert said.diagnosis.verdict is not Verdict.HEALTHY
 
 
 def test_the_playbook_is_the_one_that_names_the_symptom():

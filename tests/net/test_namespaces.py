@@ -76,8 +76,9 @@ def _in_namespace(setup: str, program: str, argument: object, *, timeout: float 
 
 async def test_who_rejects_is_told_from_a_closed_port() -> None:
     rules = "\n".join(f"iptables -A INPUT -p tcp --dport {port} -j REJECT --reject-with {how}" for port, how in _RULES.items())
-    script = f"ip link set lo up\n{rules}\nip6tables -A INPUT -p tcp --dport 1007 -j REJECT --reject-with icmp6-adm-prohibited"
-    places = [("127.0.0.1", port) for port in (*_RULES, 1008)] + [("::1", 1007), ("192.0.2.1", 1009)]
+    up = "ip link set lo up\nip address add 198.51.100.7/32 dev lo"
+    script = f"{up}\n{rules}\nip6tables -A INPUT -p tcp --dport 1007 -j REJECT --reject-with icmp6-adm-prohibited"
+    places = [("127.0.0.1", port) for port in (*_RULES, 1008)] + [("::1", 1007), ("192.0.2.1", 1009), ("2001:db8::1", 1010)]
 
     seen = await asyncio.to_thread(_in_namespace, script, _CONNECT, places)
 
@@ -95,9 +96,22 @@ async def test_who_rejects_is_told_from_a_closed_port() -> None:
         "127.0.0.1 1008": ("connection-refused", None),
         "::1 1007": ("connection-rejected", (1, 1)),
         "192.0.2.1 1009": ("network-unreachable", None),
+        "2001:db8::1 1010": ("no-address-family", None),
     }
     assert seen["127.0.0.1 1001"]["reject"]["offender"] == "127.0.0.1"
     assert seen["::1 1007"]["reject"]["offender"] == "::1"
+
+
+async def test_a_missing_address_family_is_told_from_a_missing_route() -> None:
+    """IPv6 alone, without a route; addresses of the loopback and of the link do not make a family."""
+    script = "ip link set lo up\nip address add 2001:db8::7/128 dev lo"
+    places = [("2001:db8:1::1", 1001), ("192.0.2.1", 1002), ("127.0.0.1", 1003)]
+    seen = await asyncio.to_thread(_in_namespace, script, _CONNECT, places)
+    assert {place: one["failure"] for place, one in seen.items()} == {
+        "2001:db8:1::1 1001": "network-unreachable",
+        "192.0.2.1 1002": "no-address-family",
+        "127.0.0.1 1003": "connection-refused",
+    }
 
 
 @pytest.mark.parametrize(
