@@ -21,6 +21,7 @@ a key that is not listed here is a mistake. Keys marked ? may be left out.
         from?: [bot, control-plane]                      # one or a list of vantage kinds; left out: bot
         manual?: Look at the pods on the node itself.    # what to do by hand when the probe cannot look
         run?: crictl ps --name kube-apiserver
+        beside?: true                                    # the first verdict does not wait for it, and is revised by it
       - id: network-team
         title: Nobody is working on the load balancer
         manual: Ask the network team.                    # … or a manual step: no probe, no with, no from

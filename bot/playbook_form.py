@@ -245,6 +245,7 @@ class StepForm(Form):
     """What to do by hand; beside a probe: when the probe cannot look."""
     run: Template | None = None
     """A command to copy."""
+    beside: StrictBool = False
 
     def value(self) -> model.Step:
         return model.Step(**_fields(self))

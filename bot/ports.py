@@ -67,6 +67,13 @@ class Network(Protocol):
         is made by that HTTP proxy, and ``address`` may be a name, which the proxy resolves."""
         ...
 
+    async def fresh_handshake(
+        self, address: str, port: int, *, server_name: str, sample: int, proxy_url: str | None = None
+    ) -> Handshake:
+        """One more handshake on a connection of its own, which verifies nothing and reads the chain, so that the chain is
+        that of the very server that answered. ``sample`` numbers it; each number is an operation by itself."""
+        ...
+
     async def plaintext(self, address: str, port: int, *, proxy_url: str | None = None) -> Plaintext: ...
 
     async def request(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.diagnosis.evidence import Weighed, weigh
-from bot.diagnosis.ladder import CONCLUSIVE, LAYER_OF, NOT_REACHED, is_clean, trusted
+from bot.diagnosis.ladder import CONCLUSIVE, LAYER_OF, NOT_REACHED, is_clean, is_steady, trusted
 from bot.diagnosis.onset import is_measured_or_stated
 from bot.diagnosis.texts import fill_step, values_of
 from bot.model.change import Onset
@@ -49,6 +49,10 @@ DOMAIN_ORDER = (
 """The prior: on equal scores the domain that comes first here stands first, then the id in the alphabet. Processes fail more
 often than paths and paths more often than machines, and that is also the order in which looking is cheap. "Healthy" never
 wins on equality."""
+
+ALL_CLEAR = "healthy"
+"""The one cause that a clean ladder is needed for, and a steady one. What failed and answers again is of its domain, and
+is no all-clear."""
 
 UNVERIFIABLE = "authority-not-known"
 """The outcome that leaves open who answers, although nothing fails."""
@@ -94,8 +98,8 @@ def diagnose(
 
 
 def _supported(causes: Mapping[str, Cause], findings: Sequence[Finding], correlations: Sequence[Correlation]) -> list[Weighed]:
-    clean = is_clean(findings)
-    allowed = [cause for cause in causes.values() if cause.domain is not Domain.HEALTHY or clean]
+    clean = is_clean(findings) and is_steady(findings)
+    allowed = [cause for cause in causes.values() if cause.id != ALL_CLEAR or clean]
     weighed = [weigh(cause, findings, correlations) for cause in allowed]
     return [one for one in weighed if one.score > 0 and one.supporting]
 
@@ -188,12 +192,12 @@ def _suspect(findings: Sequence[Finding]) -> str | None:
 def _verdict(ranked: Sequence[RankedCause]) -> Verdict:
     if not ranked:
         return Verdict.INCONCLUSIVE
-    return Verdict.HEALTHY if ranked[0].domain is Domain.HEALTHY else Verdict.CAUSE
+    return Verdict.HEALTHY if ranked[0].id == ALL_CLEAR else Verdict.CAUSE
 
 
 def _headline(ranked: Sequence[RankedCause], findings: Sequence[Finding]) -> str:
     first = ranked[0]
-    if first.domain is Domain.HEALTHY:
+    if first.id == ALL_CLEAR:
         places = len({finding.subject for finding in findings if finding.probe == "apiserver-health"})
         where = "its address" if places == 1 else f"all {places} addresses"
         return f"{first.title}: every layer that was looked at passes at {where}."

@@ -115,6 +115,7 @@ class Round:
         always = self._library.always
         ladder = [plan for playbook in always for plan in plan_steps(playbook, self._values)]
         looks = {step: looks for playbook in always for step, looks in plan_looks(playbook).items()}
+        beside = frozenset(step.id for playbook in self._library.playbooks.values() for step in playbook.steps if step.beside)
         await self._journal.write(
             EventType.ROUND_STARTED, data=RoundStarted(reason=reason, server=self._access.cluster.target.url, steps=tuple(ladder))
         )
@@ -128,9 +129,9 @@ class Round:
                 predecessor=self._predecessor.steps if self._predecessor else (),
             )
             runner.start(ladder, looks, deadline=self._began + self._bounds.ladder_s)
-            playbook = await self._climb(runner)
+            playbook = await self._climb(runner, beside)
             soon = self._clock.monotonic() + self._bounds.settle_s
-            done = await runner.settled(until=min(soon, self._began + self._bounds.first_verdict_s))
+            done = await runner.settled(until=min(soon, self._began + self._bounds.first_verdict_s), without=beside)
             onset = await self._onset()
             correlations = await self._correlate(playbook, onset)
             await self._diagnose(runner, onset, correlations, final=done)
@@ -158,11 +159,11 @@ class Round:
             rounds.setdefault(point.vantage.kind, {})[point.vantage] = opened
         return rounds
 
-    async def _climb(self, runner: StepRunner) -> Playbook | None:
+    async def _climb(self, runner: StepRunner, beside: frozenset[str]) -> Playbook | None:
         """Waits for the ladder, writes what the grid says, and starts the playbook: the named one at once, else the one
         that the symptom selects."""
         named = self._library.playbooks.get(self._opened.playbook) if self._opened.playbook else None
-        ladder = [plan.id for plan in runner.unfinished]
+        ladder = [plan.id for plan in runner.unfinished if plan.id not in beside]
         if named is not None:
             await self._select(runner, named, f"{named.title} was asked for")
         await runner.finished(ladder, until=self._began + self._bounds.ladder_s + _GRACE_S)

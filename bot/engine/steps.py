@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Container, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,9 +104,10 @@ class StepRunner:
             waits_for = [self._looking[identity] for identity in identities]
             self._stepping[plan.id] = self._task(self._step(plan, waits_for), plan.id)
 
-    async def settled(self, *, until: float) -> bool:
-        """Waits for what is running, but not past ``until`` (monotonic); whether everything is finished."""
-        await self.finished(list(self._stepping), until=until)
+    async def settled(self, *, until: float, without: Container[str] = ()) -> bool:
+        """Waits for what is running, ``without`` these steps, but not past ``until`` (monotonic); whether everything is
+        finished, those included."""
+        await self.finished([step for step in self._stepping if step not in without], until=until)
         return not self.unfinished
 
     async def finished(self, steps: Sequence[str], *, until: float) -> None:

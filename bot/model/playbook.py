@@ -46,7 +46,8 @@ class Selects(Value):
 class Step(Value):
     """One thing the playbook does: a probe or a manual check, never both.
 
-    ``params`` is the YAML's ``with``; ``vantages`` its ``from``.
+    ``params`` is the YAML's ``with``; ``vantages`` its ``from``. Neither the grid nor the first verdict waits for a step
+    that is ``beside`` the others; what it finds revises the verdict.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Step(Value):
     vantages: tuple[VantageKind, ...] = (VantageKind.BOT,)
     manual: str | None = None
     run: str | None = None
+    beside: bool = False
 
 
 class Direction(StrEnum):

@@ -120,6 +120,21 @@ class RoundNetwork:
 
         return await self._once(("handshake", address, port, server_name, ca_pem, alpn, max_segment, proxy_url), start)
 
+    async def fresh_handshake(
+        self, address: str, port: int, *, server_name: str, sample: int, proxy_url: str | None = None
+    ) -> Handshake:
+        def start() -> Coroutine[Any, Any, Handshake]:
+            return tls.unverified_handshake(
+                address,
+                port,
+                server_name=server_name,
+                clock=self._clock,
+                deadline=self._deadline,
+                route=self._route(proxy_url),
+            )
+
+        return await self._once(("fresh handshake", address, port, server_name, sample, proxy_url), start)
+
     async def plaintext(self, address: str, port: int, *, proxy_url: str | None = None) -> Plaintext:
         def start() -> Coroutine[Any, Any, Plaintext]:
             return plaintext.plaintext(address, port, clock=self._clock, deadline=self._deadline, route=self._route(proxy_url))

@@ -142,6 +142,35 @@ async def handshake(
     )
 
 
+async def unverified_handshake(
+    address: str,
+    port: int,
+    *,
+    server_name: str,
+    clock: Clock,
+    deadline: float = math.inf,
+    route: Dial = dial,
+) -> Handshake:
+    """One handshake on one connection, which believes anybody and reads the chain. Never presents a client certificate."""
+    watch = Stopwatch(clock, deadline)
+    alpn = ("h2", "http/1.1")
+    seen = await _attempt(
+        address, port, server_name, lambda: unverifying_context(alpn), watch=watch, max_segment=None, route=route
+    )
+    return Handshake(
+        address=address,
+        port=port,
+        server_name=server_name,
+        alpn_offered=alpn,
+        alpn_selected=seen.alpn,
+        version=seen.version,
+        chain=seen.chain,
+        bytes_received=seen.bytes_received,
+        client_certificate_requested=None if seen.failure is not None else seen.certificate_requested,
+        **watch.observed(seen.failure, seen.raw_error),
+    )
+
+
 async def _attempt(
     address: str,
     port: int,

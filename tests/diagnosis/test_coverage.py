@@ -24,7 +24,6 @@ SAYS_NOTHING_OF_THE_TARGET = {
     "no-controls": "not-checked: a control is missing, not a fault",
     "resolved": "the good state",
     "address-given": "not-applicable: there is no name to resolve",
-    "no-address-family": "not-applicable: clients of this machine pass over such an address",
     "no-address": "not-applicable: dns-lookup says why",
     "verified": "the good state",
     "authority-not-known": "inconclusive: what answers cannot be verified, and that is nobody's fault but ours",
@@ -46,6 +45,10 @@ SAYS_NOTHING_OF_THE_TARGET = {
     "not-checkable": "not-checked: a webhook that only the API server can call",
     "answerable": "the good state",
     "quick": "the good state",
+    "steadily-failing": "not-applicable: the ladder's layers say why",
+    "certificates-differ": "inconclusive: nobody said which authority is right",
+    "local-failure": "error: a limit of the machine that asks",
+    "deadline-capped": "inconclusive: the round's time was over",
 }
 
 ITEMS = {
@@ -170,14 +173,16 @@ def test_every_check_of_the_playbook_can_be_done_by_hand():
     assert all(step.manual and step.run for step in (*playbook.steps, *playbook.otherwise))
 
 
-def test_the_ladder_always_runs_its_six_steps():
+def test_the_ladder_always_runs_its_six_steps_and_fresh_connections_beside_them():
     playbook = library().playbooks["triage"]
     assert playbook.always
-    assert [step.probe for step in playbook.steps] == ["negative-control", *LAYER_OF]
+    assert [step.probe for step in playbook.steps if not step.beside] == ["negative-control", *LAYER_OF]
+    assert [step.probe for step in playbook.steps if step.beside] == ["fresh-connections"]
 
 
-def test_only_the_verdict_healthy_is_of_the_domain_healthy():
-    assert [cause.id for cause in library().causes.values() if cause.domain is Domain.HEALTHY] == ["healthy"]
+def test_only_what_is_well_now_is_of_the_domain_healthy():
+    well = [cause.id for cause in library().causes.values() if cause.domain is Domain.HEALTHY]
+    assert well == ["healthy", "transient-recovered"]
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,14 @@ from bot.model.diagnosis import CorrelationResult, Verdict
 from bot.model.events import EventType
 from bot.model.finding import Finding, Status
 from bot.model.investigation import Investigation, Progress, State
+from bot.model.playbook import Step
 from bot.model.target import Cluster
 from bot.model.vantage import Vantage, VantageKind
 from bot.playbook import Library
 from bot.ports import ClusterAccess
 from tests.engine.desk import (
     HEALTHY,
+    LADDER,
     LIBRARY,
     QUICK,
     REFUSED,
@@ -223,6 +225,28 @@ async def test_slow_evidence_revises_the_verdict_in_sight(desk: Desk) -> None:
     assert last.diagnosis.causes[0].score > first.diagnosis.causes[0].score
     assert last.concluded is not None
     assert last.concluded.first_verdict_s < last.concluded.duration_s
+
+
+async def test_the_first_verdict_waits_for_nothing_that_runs_beside_the_ladder(desk: Desk) -> None:
+    beside = Step(id="fresh", title="Fresh connections work", probe="fresh-connections", beside=True)
+    ladder = LADDER.model_copy(update={"steps": (*LADDER.steps, beside)})
+    desk.library = Library(playbooks={**LIBRARY.playbooks, ladder.id: ladder}, causes=LIBRARY.causes)
+    gate = asyncio.Event()
+    desk.vantage.script["fresh-connections"] = after(gate, says("fresh-connections", Status.PROBLEM, "recovered"))
+    async with desk.replica() as replica:
+        opening = await replica.intake.start(request())
+        first = await desk.reached(opening.ref, lambda state: state.diagnosis is not None)
+        # Nothing opens the gate before the verdict stands.
+        gate.set()
+        last = await desk.reached(opening.ref, concluded)
+    assert first.diagnosis is not None
+    assert last.diagnosis is not None
+    assert first.playbook is not None
+    assert (first.diagnosis.final, first.diagnosis.still_running) == (False, ("Fresh connections work",))
+    assert (last.diagnosis.revision, last.diagnosis.final) == (2, True)
+    step = last.step("fresh")
+    assert step is not None
+    assert step.status is Status.PROBLEM
 
 
 async def test_a_ladder_that_hangs_does_not_hold_up_the_first_verdict(desk: Desk) -> None:

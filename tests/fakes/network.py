@@ -11,7 +11,17 @@ from collections.abc import Callable, Hashable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from bot.model.observation import Connection, Failure, Handshake, HttpAnswer, Lookup, Plaintext, PresentedCertificate, Reject
+from bot.model.observation import (
+    CERTIFICATE_FAILURES,
+    Connection,
+    Failure,
+    Handshake,
+    HttpAnswer,
+    Lookup,
+    Plaintext,
+    PresentedCertificate,
+    Reject,
+)
 from bot.model.target import Target
 from bot.ports import Credentials
 
@@ -80,6 +90,18 @@ class ScriptedNetwork:
     ) -> None:
         self._scripts["handshake", address, alpn, segment] = {"failure": failure, **given}
 
+    def answers_in_turn(self, address: str, *results: Failure | PresentedCertificate | None) -> None:
+        """The fresh handshakes, in this order: how each fails, or the certificate that answers; the last one goes on."""
+        for sample in range(10):
+            result = results[min(sample, len(results) - 1)]
+            failed = isinstance(result, Failure)
+            chain = () if failed else (result or certificate(),)
+            self._scripts["fresh", address, sample] = {
+                "failure": result if failed else None,
+                "chain": chain,
+                "started_at": NOW + timedelta(seconds=sample + 1),
+            }
+
     def hides_from_tls(self, address: str, failure: Failure, **given: Any) -> None:
         """Every form of handshake fails alike."""
         for alpn, segment in ((ALPN, None), (ALPN, 500), ((), None), *((alpn, None) for alpn in AGAIN)):
@@ -134,6 +156,22 @@ class ScriptedNetwork:
             return Handshake(address=address, port=port, server_name=server_name, alpn_offered=alpn, **{**values, **given})
 
         return await self._once(("handshake", address, alpn, max_segment), make)
+
+    async def fresh_handshake(
+        self, address: str, port: int, *, server_name: str, sample: int, proxy_url: str | None = None
+    ) -> Handshake:
+        """Where it is not scripted it fails as the connection does, or the handshake if that gets no further."""
+
+        def make(given: dict[str, Any]) -> Handshake:
+            values = {"chain": (certificate(dns_names=(server_name,)),), **given}
+            return Handshake(address=address, port=port, server_name=server_name, **values)
+
+        below = self._scripts.get(("connect", address, port), {}).get("failure")
+        tls = self._scripts.get(("handshake", address, ALPN, None), {})
+        if below is None and tls.get("failure") not in CERTIFICATE_FAILURES:
+            below = tls.get("failure")
+        default = {"failure": below, "chain": ()} if below else {"chain": tls["chain"]} if "chain" in tls else {}
+        return await self._once(("fresh", address, sample), make, default)
 
     async def plaintext(self, address: str, port: int, *, proxy_url: str | None = None) -> Plaintext:
         go = "Client sent an HTTP request to an HTTPS server."

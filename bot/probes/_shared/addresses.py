@@ -29,16 +29,18 @@ async def over_addresses(
     *,
     nowhere: str = "not-reached",
     evidence: Json | None = None,
+    most: int | None = None,
 ) -> AsyncGenerator[Finding, None]:
     """Looks at all addresses side by side and yields each finding when it is known, the quickest first.
 
     A probe returns this generator itself: one that wrapped it would leave it running when it is closed early.
 
     One address's defect does not cost the others' findings: it is raised when they are out. ``nowhere`` is the outcome
-    when the name gives no address; the name itself is ``dns-lookup``'s to judge. ``evidence`` goes with it.
+    when the name gives no address; the name itself is ``dns-lookup``'s to judge. ``evidence`` goes with it. No more than
+    ``most`` addresses are looked at, the first ones.
     """
     target = ctx.cluster.target
-    found = await places(ctx)
+    found = (await places(ctx))[:most]
     if not found:
         subject = str(Endpoint(host=target.host, port=target.port))
         sentence = f"{target.host} has no address to connect to."

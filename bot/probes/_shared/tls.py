@@ -250,6 +250,12 @@ def _same_name_other_key(chain: tuple[PresentedCertificate, ...], ca_pem: str | 
     return bool(same_name) and key not in {_key_id(one) for one in same_name}
 
 
+def same_key(presented: PresentedCertificate, issuer: x509.Certificate) -> bool:
+    """Whether the certificate names this authority's key as the one that signed it; one that names no key may be its."""
+    named = presented.authority_key_id
+    return named is None or named == _key_id(issuer)
+
+
 def _key_id(certificate: x509.Certificate) -> str:
     try:
         return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
