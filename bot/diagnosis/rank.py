@@ -198,7 +198,9 @@ def _verdict(ranked: Sequence[RankedCause]) -> Verdict:
 def _headline(ranked: Sequence[RankedCause], findings: Sequence[Finding]) -> str:
     first = ranked[0]
     if first.id == ALL_CLEAR:
-        places = len({finding.subject for finding in findings if finding.probe == "apiserver-health"})
+        places = len(
+            {finding.subject for finding in findings if finding.probe == "apiserver-health" and finding.status is Status.OK}
+        )
         where = "its address" if places == 1 else f"all {places} addresses"
         return f"{first.title}: every layer that was looked at passes at {where}."
     rivals = f", tied with {_listed(first.tied_with)}" if first.tied_with else ""

@@ -23,7 +23,7 @@ from bot.registry import ProbeContext, probe
 _MOST_ADDRESSES = 4
 _IN_A_ROW = 3
 _SLOWER = 3.5
-_POINTLESS = frozenset({Failure.DEADLINE_CAPPED, Failure.ADDRESS_FORBIDDEN})
+_POINTLESS = frozenset({Failure.DEADLINE_CAPPED, Failure.ADDRESS_FORBIDDEN, Failure.NO_ADDRESS_FAMILY})
 
 
 class Params(Value):

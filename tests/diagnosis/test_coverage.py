@@ -24,6 +24,7 @@ SAYS_NOTHING_OF_THE_TARGET = {
     "no-controls": "not-checked: a control is missing, not a fault",
     "resolved": "the good state",
     "address-given": "not-applicable: there is no name to resolve",
+    "no-address-family": "not-applicable: clients of this machine pass over such an address",
     "no-address": "not-applicable: dns-lookup says why",
     "verified": "the good state",
     "authority-not-known": "inconclusive: what answers cannot be verified, and that is nobody's fault but ours",
