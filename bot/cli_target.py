@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.adapters.kubeconfig.access import from_kubeconfig, resolve, with_known_servers
+from bot.adapters.kubeconfig.access import as_clients_here, from_kubeconfig, resolve, with_known_servers
 from bot.config import ClusterDefinition, Config
 from bot.errors import ApidownError, ConfigError, UsageError
 from bot.ports import ClusterAccess
@@ -42,7 +42,15 @@ def configuration(path: Path | None, settings: Settings) -> Config:
 
 
 def access_to(wanted: Wanted, config: Config, settings: Settings) -> ClusterAccess:
-    """Access to the cluster that is meant. Raises UsageError or ConfigError, which say what to give instead."""
+    """Access to the cluster that is meant, through the environment's proxy where kubectl would use it. Raises UsageError or
+    ConfigError, which say what to give instead."""
+    access = _meant(wanted, config, settings)
+    # A server of the configuration file goes by what is written there, and nothing else.
+    own = access.cluster.configured and access.cluster.kubeconfig_context is None
+    return access if own else as_clients_here(access, settings)
+
+
+def _meant(wanted: Wanted, config: Config, settings: Settings) -> ClusterAccess:
     _refuse_two(wanted)
     if wanted.server:
         server = wanted.server if "://" in wanted.server else f"https://{wanted.server}"

@@ -347,13 +347,15 @@ class ClusterAccess:
     """A cluster resolved for one round: its target as the files say now, and the credentials that go with it.
 
     ``problems`` are sentences about what could not be read or is not used; they become part of the thread. ``secrets`` tells
-    the values of the credentials as far as they were read by now: nothing that the round writes may hold one.
+    the values of the credentials as far as they were read by now: nothing that the round writes may hold one. ``notes`` are
+    sentences about the way to the cluster that nobody wrote into its configuration.
     """
 
     cluster: Cluster
     credentials: Credentials | None = None
     problems: tuple[str, ...] = ()
     secrets: Callable[[], frozenset[str]] = frozenset
+    notes: tuple[str, ...] = ()
 
 
 class Directory(Protocol):

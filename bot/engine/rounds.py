@@ -171,7 +171,7 @@ class Round:
             cluster=self._access.cluster,
             findings=runner.findings,
             playbooks=list(self._library.playbooks.values()),
-            notes=self._access.problems,
+            notes=(*self._access.problems, *self._access.notes),
         )
         await self._journal.write(EventType.TRIAGED, data=Triaged(triage=seen))
         if named is not None:

@@ -38,7 +38,8 @@ class Target(Value):
     ``authority_known`` is False where that store is only a stand-in (a bare URL, a CA file that cannot be read): a
     certificate that it does not know proves nothing then. ``guarded`` is True for the URL of a stranger, which must not lead
     to this machine itself or to what answers only its neighbours (``bot.net.guard``). ``proxy_url`` is set when
-    clients reach the server through an HTTP proxy only.
+    clients reach the server through an HTTP proxy only; ``proxy_variable`` is the variable of the environment that named
+    it, where no configuration did.
     """
 
     url: str
@@ -51,6 +52,7 @@ class Target(Value):
     authority_known: bool = True
     guarded: bool = False
     proxy_url: str | None = None
+    proxy_variable: str | None = None
 
     @property
     def proxy(self) -> Endpoint | None:

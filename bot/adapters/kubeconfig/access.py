@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from bot.adapters.kubeconfig.credentials import FileCredentials
 from bot.adapters.kubeconfig.files import Entry, Pem, User, read_entry
+from bot.adapters.kubeconfig.proxies import proxy_for
 from bot.clock import Clock, SystemClock
 from bot.config import ClusterDefinition, Config
 from bot.errors import ConfigError, UsageError
@@ -110,7 +111,7 @@ def _access(definition: ClusterDefinition, entry: Entry, settings: Settings, clo
     cluster = definition.cluster(target, credentials.kind if usable else CredentialKind.NONE)
     if definition.kubeconfig or entry.context:
         cluster = cluster.model_copy(update={"kubeconfig_context": entry.context or definition.context})
-    proxy = _password(target.proxy_url)
+    proxy = password_of(target.proxy_url)
     return ClusterAccess(
         cluster=cluster,
         credentials=credentials if usable else None,
@@ -119,7 +120,26 @@ def _access(definition: ClusterDefinition, entry: Entry, settings: Settings, clo
     )
 
 
-def _password(url: str | None) -> frozenset[str]:
+def as_clients_here(access: ClusterAccess, settings: Settings) -> ClusterAccess:
+    """The same access through the proxy that kubectl would take from this process's environment, where the cluster's own
+    configuration names none. For who asks in a terminal: a bot's environment is about its way to Slack."""
+    target = access.cluster.target
+    found = proxy_for(target, settings.proxy_environment()) if target.proxy_url is None else None
+    if found is None:
+        return access
+    target = target.model_copy(update={"proxy_url": found.url, "proxy_variable": found.variable})
+    where = target.proxy or "an address that cannot be read"
+    note = f"The server is asked through the proxy {where}, as kubectl would: {found.variable} in the environment says so."
+    own, secrets = access.secrets, password_of(found.url)
+    return replace(
+        access,
+        cluster=access.cluster.model_copy(update={"target": target}),
+        notes=(*access.notes, note),
+        secrets=lambda: own() | secrets,
+    )
+
+
+def password_of(url: str | None) -> frozenset[str]:
     """The password in a URL, as it is and as it is written there."""
     try:
         written = urlsplit(url or "").password
