@@ -86,6 +86,7 @@ def _long_enough(secret: SecretStr | None) -> SecretStr | None:
     return secret
 
 
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 _SHORTEST_TOKEN = 16
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 """A link as the documents have it; in a terminal only its text is of use."""
