@@ -230,11 +230,11 @@ class Settings(BaseSettings):
         values = [secret.get_secret_value() for secret in known if secret is not None]
         return tuple(values + (_passwords(self.redis_url.get_secret_value()) if self.redis_url else []))
 
-    def child_environment(self) -> dict[str, str]:
     def proxy_environment(self) -> dict[str, str]:
         """The variables by which programs are told of a proxy. Their values may have passwords in them."""
         return {name: os.environ[name] for name in (*_PROXIES, *map(str.lower, _PROXIES)) if os.environ.get(name)}
 
+    def child_environment(self) -> dict[str, str]:
         """What the programs we start (exec plugins of kubeconfigs) inherit: the environment without our own secrets."""
         own = {*self.variables(), "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"} - {"KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"}
         return {name: value for name, value in os.environ.items() if name not in own}
