@@ -30,7 +30,8 @@ class Rehearsal:
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """One fault. ``cause`` is the id that the verdict names first. ``serving`` makes the certificate, ``known_ca`` the
-    authority in the kubeconfig where it is another one, ``token`` what the kubeconfig holds where it is wrong."""
+    authority in the kubeconfig where it is another one, ``token`` what the kubeconfig holds where it is wrong, ``server_name``
+    the name that the certificate must have where it is not the address."""
 
     name: str
     title: str
@@ -40,6 +41,7 @@ class Scenario:
     failing: tuple[str, ...] = ()
     wrong_token: bool = False
     other_authority: bool = False
+    server_name: str | None = None
     serving: Callable[[Authority], Pair] = lambda authority: authority.server(["127.0.0.1", "localhost"])
 
 
@@ -63,7 +65,14 @@ _ALL = (
         cause="serving-certificate-name-mismatch",
         serving=lambda authority: authority.server(["api.example.com", "192.0.2.10"]),
     ),
-    Scenario(name="unknown-ca", title="the cluster was rebuilt with a new CA", cause="ca-mismatch", other_authority=True),
+    Scenario(
+        name="unknown-ca",
+        title="the cluster was rebuilt with a new CA",
+        cause="ca-mismatch",
+        other_authority=True,
+        server_name="api.example.com",
+        serving=lambda authority: authority.server(["api.example.com"]),
+    ),
     Scenario(name="unauthorized", title="the API server refuses the credentials", cause="token-rejected", wrong_token=True),
     Scenario(name="etcd-failing", title="the API server cannot reach etcd", cause="etcd-unavailable", failing=("etcd",)),
     Scenario(name="healthy", title="everything answers as it should", cause="healthy"),
@@ -106,7 +115,7 @@ async def rehearse(scenario: Scenario) -> AsyncGenerator[Rehearsal]:
         else:
             port = stack.enter_context(_reserved())
         shown = secrets.token_urlsafe(24) if scenario.wrong_token else token
-        yield Rehearsal(kubeconfig=_kubeconfig(port, known.pem, shown), control_port=control_port)
+        yield Rehearsal(kubeconfig=_kubeconfig(port, known.pem, shown, scenario.server_name), control_port=control_port)
 
 
 @contextmanager
@@ -117,8 +126,10 @@ def _reserved() -> Generator[int]:
         yield holder.getsockname()[1]
 
 
-def _kubeconfig(port: int, ca_pem: str, token: str) -> str:
+def _kubeconfig(port: int, ca_pem: str, token: str, server_name: str | None) -> str:
     cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority-data": base64.b64encode(ca_pem.encode()).decode()}
+    if server_name:
+        cluster["tls-server-name"] = server_name
     return json.dumps(
         {
             "apiVersion": "v1",

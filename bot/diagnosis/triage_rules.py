@@ -124,6 +124,15 @@ RULES: dict[tuple[Layer, str], Rule] = {
     (_S, "comes-and-goes"): _rule(
         Domain.LOAD_BALANCER,
         "Some connections work and others do not {where}: several servers share the address and one is bad, or the one there "
+    (_S, "certificate-namesake"): _rule(
+        Domain.TLS,
+        _TRUST
+        + ": an authority of the configured name, with another key, signed it. Look whether it is this cluster, rebuilt, or "
+        "another one at its address.",
+    ),
+    (_S, "certificate-unidentified"): _rule(
+        Domain.TLS, _TRUST + ": the configured authority did not sign it. Look whether it is this cluster, and at the CA."
+    ),
         "is unsteady. Look at each server by itself.",
     ),
     (_S, "certificate-invalid"): _rule(Domain.TLS, _TRUST + ". Look at the presented chain."),

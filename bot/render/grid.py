@@ -33,6 +33,8 @@ _SHORT = {
     "certificate-authority-rebuilt": "CA rebuilt",
     "certificate-invalid": "invalid cert",
     "tls-large-packets-lost": "large packets lost",
+    "certificate-namesake": "another CA",
+    "certificate-unidentified": "unknown CA",
     "tls-silent-but-listening": "TLS silent",
     "plain-http-target": "plain HTTP",
     "etcd-check-failing": "etcd failing",

@@ -108,10 +108,8 @@ async def test_a_certificate_for_another_name_names_both(network: RoundNetwork, 
     assert "for other.example.com, not for 127.0.0.1" in finding.sentence
 
 
-@pytest.mark.parametrize(
-    ("name", "outcome"), [("kubernetes", "certificate-authority-rebuilt"), ("another", "certificate-unknown-authority")]
-)
-async def test_an_authority_with_the_known_name_and_another_key_is_a_rebuilt_one(
+@pytest.mark.parametrize(("name", "outcome"), [("kubernetes", "certificate-namesake"), ("another", "certificate-unidentified")])
+async def test_an_authority_with_the_known_name_and_another_key_is_told_from_a_stranger(
     network: RoundNetwork, authority: Authority, name: str, outcome: str
 ) -> None:
     other = Authority(name)

@@ -12,7 +12,7 @@ from cryptography import x509
 from bot.demo.pki import Authority
 from bot.model.finding import Status
 from bot.model.observation import Failure
-from bot.probes._shared.tls import names_server
+from bot.probes._shared.tls import identifies, names_server
 from tests.fakes.network import AGAIN, ALPN, NOW, VERSION, certificate
 from tests.probes.scene import ADDRESS, PLACE, PROBES, Scene, target
 
@@ -58,6 +58,15 @@ def another_cluster(scene: Scene) -> None:
     """It has the same name for its authority, as every cluster of one installer has."""
     scene.target = target(ca_pem=AUTHORITY.pem)
     presents(Failure.CERTIFICATE_UNKNOWN_AUTHORITY, authority_key_id=key_id(REBUILT), dns_names=("api.other.example",))(scene)
+
+
+def at_an_address(key: str, issuer: str) -> Arrange:
+    def arrange(scene: Scene) -> None:
+        scene.target = target(f"https://{ADDRESS}:6443", ca_pem=AUTHORITY.pem)
+        given = {"dns_names": ("kubernetes", "cp1"), "ip_names": (ADDRESS,), "issuer": issuer}
+        presents(Failure.CERTIFICATE_UNKNOWN_AUTHORITY, authority_key_id=key, **given)(scene)
+
+    return arrange
 
 
 def works_again(failure: Failure) -> Arrange:
@@ -128,6 +137,8 @@ SCENES: list[tuple[str, Status, Arrange]] = [
     ("certificate-name-mismatch", Status.PROBLEM, presents(Failure.CERTIFICATE_NAME_MISMATCH, dns_names=("old.example.com",))),
     ("certificate-unknown-authority", Status.PROBLEM, stranger),
     ("certificate-foreign", Status.PROBLEM, another_cluster),
+    ("certificate-namesake", Status.PROBLEM, at_an_address(key_id(REBUILT), "CN=kubernetes")),
+    ("certificate-unidentified", Status.PROBLEM, at_an_address(key_id(REBUILT), "CN=another")),
     ("comes-and-goes", Status.PROBLEM, works_again(Failure.TLS_CLOSED)),
     ("comes-and-goes", Status.PROBLEM, works_again(Failure.TLS_TIMEOUT)),
     ("comes-and-goes", Status.PROBLEM, works_in_part),
@@ -256,3 +267,21 @@ async def test_an_unknown_authority_costs_one_plain_request_and_no_further_hands
     stranger(scene)
     await scene.one("tls-handshake")
     assert [key[0] for key in scene.network.done] == ["lookup", "connect", "handshake", "plaintext"]
+
+
+@pytest.mark.parametrize(
+    ("name", "tells"),
+    [
+        ("api.example.com", True),
+        ("8.8.8.8", True),
+        ("10.1.2.3", False),
+        ("100.64.0.9", False),
+        ("127.0.0.1", False),
+        ("fd00::1", False),
+        ("kubernetes", False),
+        ("kubernetes.default.svc.cluster.local", False),
+        ("kubernetes.example.com", True),
+    ],
+)
+def test_what_every_cluster_may_have_tells_none_from_another(name: str, tells: bool) -> None:
+    assert identifies(name) is tells

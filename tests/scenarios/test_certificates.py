@@ -54,6 +54,19 @@ def test_renewal_says_that_the_static_pod_must_be_restarted():
     assert "restarting the kubelet does not" in steps
 
 
+def test_a_namesake_at_an_address_is_this_cluster_rebuilt_or_another_one():
+    said = answer([one for one in ladder("tls-handshake", "certificate-namesake") if one.probe != "dns-lookup"])
+    assert said.best == {"wrong-cluster-answers", "ca-mismatch"}
+    assert said.first.confidence is Confidence.MEDIUM
+    assert said.first.separator is not None
+
+
+def test_an_authority_that_nobody_knows_at_an_address_is_not_certain():
+    said = answer(ladder("tls-handshake", "certificate-unidentified"))
+    assert (said.first.id, said.first.confidence, said.first.tied_with) == ("ca-mismatch", Confidence.MEDIUM, ())
+    assert "wrong-cluster-answers" in said.named
+
+
 def test_another_cluster_is_thought_of_when_the_authority_differs():
     said = answer(ladder("tls-handshake", "certificate-authority-rebuilt"))
     assert "wrong-cluster-answers" in said.named

@@ -50,7 +50,7 @@ def test_something_else_at_the_address_is_a_wrong_url_or_a_wrong_record():
 def test_another_server_at_the_address_is_told_from_a_rebuilt_cluster():
     said = answer(ladder("tls-handshake", "certificate-foreign"))
     assert said.first.id == "wrong-cluster-answers"
-    assert said.best == {"wrong-cluster-answers", "dns-wrong-address", "ca-mismatch"}
+    assert said.best == {"wrong-cluster-answers", "dns-wrong-address"}
     assert said.first.confidence is Confidence.MEDIUM
 
 

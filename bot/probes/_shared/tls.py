@@ -48,6 +48,10 @@ OUTCOMES = {
     "certificate-name-mismatch": "the certificate is for other names",
     "certificate-unknown-authority": "the certificate is signed by an authority that is not the configured one",
     "certificate-authority-rebuilt": "the signing authority has the configured one's name and another key",
+    "certificate-namesake": "the signing authority has the configured one's name and another key, and nothing in the certificate "
+    "tells whether it is this cluster: what was asked is a private address, or a name that every cluster has",
+    "certificate-unidentified": "it is signed by another authority than the configured one, and nothing in it tells "
+    "whether it is this cluster",
     "tls-intercepted": "something that is not an API server presents its own certificate",
     "authority-not-known": "nobody said which authority signs for this server, and this machine's own do not",
     "certificate-invalid": "the certificate is not acceptable for another reason",
@@ -161,7 +165,7 @@ def _certificate(seen: Seen, failure: Failure, target: Target, now: datetime) ->
         return Verdict(outcome="certificate-foreign", says=says)
     if _same_name_other_key(seen.normal.chain, target.ca_pem):
         says = f"presents a certificate of {issuer}, which has the name of the configured authority and another key"
-        return Verdict(outcome="certificate-authority-rebuilt", says=says)
+        return Verdict(outcome="certificate-authority-rebuilt" if told else "certificate-namesake", says=says + unsaid)
     if not target.authority_known:
         says = f"presents a certificate of {issuer}; its authority is not known here, so that proves nothing"
         return Verdict(outcome="authority-not-known", says=says)
@@ -169,7 +173,10 @@ def _certificate(seen: Seen, failure: Failure, target: Target, now: datetime) ->
         says = f"presents a certificate of {issuer} and does not behave like an API server; something intercepts TLS"
         return Verdict(outcome="tls-intercepted", says=says)
     whose = "the configured authority" if target.ca_pem else "an authority this machine trusts"
-    return Verdict(outcome=failure.value, says=f"presents a certificate of {issuer}, which is not signed by {whose}")
+    says = f"presents a certificate of {issuer}, which is not signed by {whose}{unsaid}"
+    return Verdict(outcome=failure.value if told else "certificate-unidentified", says=says)
+    told = leaf is None or identifies(target.server_name)
+    unsaid = "" if told else f"; that it is for {target.server_name} does not tell one cluster from another"
 
 
 def _foreign(seen: Seen) -> bool:
@@ -189,6 +196,16 @@ def names_server(certificate: PresentedCertificate, name: str) -> bool:
         known = {dns_name.lower() for dns_name in certificate.dns_names}
         return host in known or f"*.{host.partition('.')[2]}" in known
     return address in certificate.ip_names
+
+
+def identifies(name: str) -> bool:
+    """Whether a certificate for this name can be one cluster's only. Any network may have the same private address, and every
+    cluster calls itself ``kubernetes.default``."""
+    try:
+        return ipaddress.ip_address(name).is_global
+    except ValueError:
+        host = name.removesuffix(".").lower()
+        return host not in ("kubernetes", "localhost") and not f"{host}.".startswith("kubernetes.default.")
 
 
 def _dates(seen: Seen, failure: Failure, now: datetime) -> Verdict:
