@@ -163,6 +163,8 @@ def _certificate(seen: Seen, failure: Failure, target: Target, now: datetime) ->
     if elsewhere:
         says = f"presents a certificate of {issuer} for {names}: both are another server's, not {target.server_name}'s"
         return Verdict(outcome="certificate-foreign", says=says)
+    told = leaf is None or identifies(target.server_name)
+    unsaid = "" if told else f"; that it is for {target.server_name} does not tell one cluster from another"
     if _same_name_other_key(seen.normal.chain, target.ca_pem):
         says = f"presents a certificate of {issuer}, which has the name of the configured authority and another key"
         return Verdict(outcome="certificate-authority-rebuilt" if told else "certificate-namesake", says=says + unsaid)
@@ -175,8 +177,6 @@ def _certificate(seen: Seen, failure: Failure, target: Target, now: datetime) ->
     whose = "the configured authority" if target.ca_pem else "an authority this machine trusts"
     says = f"presents a certificate of {issuer}, which is not signed by {whose}{unsaid}"
     return Verdict(outcome=failure.value if told else "certificate-unidentified", says=says)
-    told = leaf is None or identifies(target.server_name)
-    unsaid = "" if told else f"; that it is for {target.server_name} does not tell one cluster from another"
 
 
 def _foreign(seen: Seen) -> bool:
@@ -185,6 +185,16 @@ def _foreign(seen: Seen) -> bool:
     plain = seen.plain
     asked = plain is not None and plain.failure in _UNANSWERED and not plain.is_go_tls_server
     return asked and not seen.normal.client_certificate_requested
+
+
+def identifies(name: str) -> bool:
+    """Whether a certificate for this name can be one cluster's only. Any network may have the same private address, and every
+    cluster calls itself ``kubernetes.default``."""
+    try:
+        return ipaddress.ip_address(name).is_global
+    except ValueError:
+        host = name.removesuffix(".").lower()
+        return host not in ("kubernetes", "localhost") and not f"{host}.".startswith("kubernetes.default.")
 
 
 def names_server(certificate: PresentedCertificate, name: str) -> bool:
@@ -196,16 +206,6 @@ def names_server(certificate: PresentedCertificate, name: str) -> bool:
         known = {dns_name.lower() for dns_name in certificate.dns_names}
         return host in known or f"*.{host.partition('.')[2]}" in known
     return address in certificate.ip_names
-
-
-def identifies(name: str) -> bool:
-    """Whether a certificate for this name can be one cluster's only. Any network may have the same private address, and every
-    cluster calls itself ``kubernetes.default``."""
-    try:
-        return ipaddress.ip_address(name).is_global
-    except ValueError:
-        host = name.removesuffix(".").lower()
-        return host not in ("kubernetes", "localhost") and not f"{host}.".startswith("kubernetes.default.")
 
 
 def _dates(seen: Seen, failure: Failure, now: datetime) -> Verdict:
