@@ -118,12 +118,6 @@ RULES: dict[tuple[Layer, str], Rule] = {
     (_S, "certificate-unknown-authority"): _rule(
         Domain.TLS, _TRUST + ": the configured authority did not sign it. Look at the CA that clients have."
     ),
-    (_S, "certificate-foreign"): _rule(
-        Domain.TLS, "Another server answers {where}: its certificate is another authority's and for other names. Look what it is."
-    ),
-    (_S, "comes-and-goes"): _rule(
-        Domain.LOAD_BALANCER,
-        "Some connections work and others do not {where}: several servers share the address and one is bad, or the one there "
     (_S, "certificate-namesake"): _rule(
         Domain.TLS,
         _TRUST
@@ -133,6 +127,12 @@ RULES: dict[tuple[Layer, str], Rule] = {
     (_S, "certificate-unidentified"): _rule(
         Domain.TLS, _TRUST + ": the configured authority did not sign it. Look whether it is this cluster, and at the CA."
     ),
+    (_S, "certificate-foreign"): _rule(
+        Domain.TLS, "Another server answers {where}: its certificate is another authority's and for other names. Look what it is."
+    ),
+    (_S, "comes-and-goes"): _rule(
+        Domain.LOAD_BALANCER,
+        "Some connections work and others do not {where}: several servers share the address and one is bad, or the one there "
         "is unsteady. Look at each server by itself.",
     ),
     (_S, "certificate-invalid"): _rule(Domain.TLS, _TRUST + ". Look at the presented chain."),
