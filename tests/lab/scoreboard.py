@@ -83,12 +83,15 @@ def try_all(these: Sequence[str], seeds: Sequence[int], runs: Sequence[list[Row]
             print(f"the lab was made anew after {shortened(text)}")
 
 
-def write(runs: Sequence[Sequence[Row]], slack: Mapping[str, Mapping[str, Any]], *, whole: bool) -> None:
-    """Both documents. Rows of faults that were not tried now stay, unless this was a whole run."""
-    today = datetime.now(UTC).date().isoformat()
+def fresh_record() -> record.Record:
+    """A record without faults: the day, the machine, and the rehearsals' share, run now."""
     cores = len(os.sched_getaffinity(0))
     machine = f"{cores} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    fresh = record.empty(today, machine, {name: rehearsed(name) for name in TRUTHS})
+    return record.empty(datetime.now(UTC).date().isoformat(), machine, {name: rehearsed(name) for name in TRUTHS})
+
+
+def write(fresh: record.Record, runs: Sequence[Sequence[Row]], slack: Mapping[str, Mapping[str, Any]], *, whole: bool) -> None:
+    """Both documents. Rows of faults that were not tried now stay, unless this was a whole run."""
     before = record.read()
     if before is not None and not whole:
         fresh = fresh.with_rows(before.rows.values(), before.again.values(), before.slack, known=names())
@@ -96,8 +99,7 @@ def write(runs: Sequence[Sequence[Row]], slack: Mapping[str, Mapping[str, Any]],
 
 
 def put(made: record.Record) -> None:
-    """Both documents, with titles and reasons as the fault files have them now."""
-    made = made.with_texts({name: fault_named(name) for name in made.rows})
+    """Both documents."""
     record.FILE.write_text(json.dumps(made.as_json(), indent=1) + "\n")
     record.PAGE.write_text(page.text(made))
     print(f"written: {record.FILE.name}, {record.PAGE.name} with {len(made.rows)} faults")
@@ -112,7 +114,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--texts", action="store_true", help="run nothing; take titles and reasons from the fault files anew")
     given = parser.parse_args(argv)
     if given.texts and (before := record.read()) is not None:
-        put(before.with_rows([], [], {}, known=names()))
+        kept = before.with_rows([], [], {}, known=names())
+        put(kept.with_texts({name: fault_named(name) for name in kept.rows}))
         return 0
     try:
         check_needs()
@@ -131,14 +134,15 @@ def main(argv: list[str] | None = None) -> int:
     failed: list[str] = []
     said: dict[str, dict[str, Any]] = {}
     whole = False
+    fresh = fresh_record() if given.write else None
     try:
         try_all(faults, seeds, runs, failed)
         said = _threads(faults, seed, runs[0], failed) if given.slack else {}
         whole = not given.only and not failed
     finally:
         # A long run that is interrupted is not lost.
-        if given.write:
-            write(runs, said, whole=whole)
+        if fresh is not None:
+            write(fresh, runs, said, whole=whole)
     for run in runs:
         figures = totals(row.judged for row in run)
         print("  ".join(f"{key} {value}" for key, value in figures.items()))
