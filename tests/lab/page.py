@@ -50,7 +50,7 @@ network namespaces of their own. One fault after the other is put in, seen to be
 `tests/lab/faults/`, the rules of judging are in `tests/lab/judge.py`, and nothing in the product knows either. Names, ports,
 addresses and times are drawn from a seed; every fault ran twice, with different seeds.
 
-{record.made}, seeds {", ".join(seeds)}, two labs beside each other on {record.machine}. One fault again:
+{record.made}, seeds {", ".join(seeds)}, four labs beside each other on {record.machine}. One fault again:
 `make scoreboard ONLY=etcd_killed SEED={seeds[0] if seeds else 1}`."""
 
 

@@ -66,10 +66,11 @@ def chosen(only: Sequence[str]) -> list[str]:
     return list(only) or every
 
 
-def try_all(these: Sequence[str], seeds: Sequence[int], runs: Sequence[list[Row]], failed: list[str]) -> None:
-    """A run for each seed, all at the same time; the rows go to ``runs``, what could not be tried to ``failed``, in words."""
+def try_all(these: Sequence[str], seeds: Sequence[int], benches: int, runs: Sequence[list[Row]], failed: list[str]) -> None:
+    """A run for each seed, all at the same time, with so many labs each; the rows go to ``runs``, what could not be tried to
+    ``failed``, in words."""
     with ExitStack() as stack:
-        crews: list[Crew] = [stack.enter_context(crew(these, [seed])) for seed in seeds]
+        crews: list[Crew] = [stack.enter_context(crew(these, [seed] * min(benches, len(these)))) for seed in seeds]
         for name in these:
             for seed, run, working in zip(seeds, runs, crews, strict=True):
                 result = working.result(name, _PATIENCE_S)
@@ -111,6 +112,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these faults only")
     parser.add_argument("--slack", action="store_true", help="six of them through Slack, too")
     parser.add_argument("--write", action="store_true", help="two runs with two seeds, and the documents anew")
+    parser.add_argument("--benches", type=int, default=2, help="labs beside each other for each seed; much of a fault is waiting")
     parser.add_argument("--texts", action="store_true", help="run nothing; take titles and reasons from the fault files anew")
     given = parser.parse_args(argv)
     if given.texts and (before := record.read()) is not None:
@@ -136,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     whole = False
     fresh = fresh_record() if given.write else None
     try:
-        try_all(faults, seeds, runs, failed)
+        try_all(faults, seeds, given.benches, runs, failed)
         said = _threads(faults, seed, runs[0], failed) if given.slack else {}
         whole = not given.only and not failed
     finally:

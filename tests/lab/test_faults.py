@@ -31,12 +31,12 @@ _AGAIN = "make scoreboard ONLY={name} records it; what is put in docs/scoreboard
 
 @pytest.fixture(scope="module")
 def working(request: pytest.FixtureRequest) -> Generator[Crew]:
-    """Benches for the faults that this run has selected, in its order. One more than there are processors, three at most:
+    """Benches for the faults that this run has selected, in its order. Two for each processor, four at most:
     much of a fault is waiting."""
     check_needs()
     chosen = [item.callspec.params["name"] for item in request.session.items if "working" in getattr(item, "fixturenames", ())]
     print(f"the faults' seed is {_SEED}")
-    with crew(chosen, [_SEED] * min(3, len(os.sched_getaffinity(0)) + 1)) as made:
+    with crew(chosen, [_SEED] * min(4, 2 * len(os.sched_getaffinity(0)))) as made:
         yield made
 
 
