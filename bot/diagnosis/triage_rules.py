@@ -59,6 +59,11 @@ RULES: dict[tuple[Layer, str], Rule] = {
         Domain.DNS, "The DNS server fails to answer for {name}. It is DNS that fails, not yet the API server."
     ),
     (_N, "resolver-timeout"): _rule(Domain.DNS, "The DNS server does not answer. It is DNS that fails, not yet the API server."),
+    (_N, "nameservers-disagree"): _rule(
+        Domain.DNS,
+        "The DNS servers of this machine say different things of {name}, and the one that it asks leads nowhere. Look which of "
+        "them is meant for this network.",
+    ),
     (_N, "answers-differ"): _rule(
         Domain.DNS,
         "This machine resolves {name} to another address than its DNS server does. Look at the hosts file.",
@@ -84,11 +89,17 @@ RULES: dict[tuple[Layer, str], Rule] = {
     (_T, "host-unreachable"): _rule(
         Domain.PATH, "No machine is found {where}: it is off, the address is wrong, or the route to it is. Look which."
     ),
+    (_T, "host-unreachable-at-once"): _rule(
+        Domain.PATH, "A router on the way says at once that no way leads to the API server {where}. Look at the routes."
+    ),
     (_T, "network-unreachable"): _rule(
         Domain.PATH, "A router on the way has no route to the network {where}. Look at the routes."
     ),
     (_T, "no-local-route"): _rule(
         Domain.PATH, "This machine itself has no route to the API server {where}. Look at its own network first."
+    ),
+    (_T, "local-route-refuses"): _rule(
+        Domain.CLIENT, "This machine's own routes refuse the API server {where}. Look at its own routes and VPNs."
     ),
     (_T, "connection-reset"): _rule(
         Domain.LOAD_BALANCER,
@@ -150,6 +161,11 @@ RULES: dict[tuple[Layer, str], Rule] = {
     (_S, "tls-silent-but-listening"): _rule(
         Domain.PATH,
         "The API server answers plain text and no TLS {where}: something on the way swallows handshakes. Look at the path.",
+    ),
+    (_S, "tls-reset-but-listening"): _rule(
+        Domain.PATH,
+        "The API server answers plain text, and every TLS handshake is reset {where}: something on the way turns handshakes "
+        "away. Look at the path.",
     ),
     (_S, "alpn-rejected"): _rule(
         Domain.TLS,

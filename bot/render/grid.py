@@ -25,6 +25,7 @@ _SHORT = {
     "not-checked": "not checked",
     "not-reached": "not reached",
     "no-address": "no address",
+    "nameservers-disagree": "DNS disagrees",
     "address-given": "address given",
     "certificate-expired": "expired",
     "certificate-not-yet-valid": "not yet valid",

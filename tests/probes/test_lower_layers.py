@@ -12,7 +12,7 @@ import pytest
 from bot.model.finding import Status
 from bot.model.observation import Failure, Reject
 from bot.model.target import Endpoint
-from bot.probes._shared.names import system_nameserver
+from bot.probes._shared.names import system_nameservers
 from tests.probes.scene import ADDRESS, HOST, PLACE, PROBES, Scene, target
 
 Arrange = Callable[[Scene], object]
@@ -20,6 +20,7 @@ Arrange = Callable[[Scene], object]
 CONTROL = Endpoint(host="192.0.2.10", port=443)
 OTHER = Endpoint(host="192.0.2.11", port=443)
 DNS = "10.0.0.53"
+SECOND = "10.0.0.54"
 
 
 def with_controls(scene: Scene, failure: Failure | None, other: Failure | None = None) -> None:
@@ -62,6 +63,30 @@ def hosts_entry(scene: Scene) -> None:
     scene.network.resolves(HOST, "10.0.0.1", "10.0.0.2", server=DNS)
 
 
+def zone_not_linked(scene: Scene) -> None:
+    scene.network.resolves(HOST, failure=Failure.NAME_NOT_FOUND)
+    scene.network.resolves(HOST, server=DNS, failure=Failure.NAME_NOT_FOUND)
+    scene.network.resolves(HOST, "10.0.0.1", server=SECOND)
+
+
+def unknown_to_all(scene: Scene) -> None:
+    for server in (None, DNS, SECOND):
+        scene.network.resolves(HOST, server=server, failure=Failure.NAME_NOT_FOUND)
+
+
+def another_view(scene: Scene, own: Failure | None = Failure.CONNECT_TIMEOUT, others: Failure | None = None) -> None:
+    for server in (None, DNS):
+        scene.network.resolves(HOST, "10.9.9.9", server=server)
+    scene.network.resolves(HOST, "10.0.0.1", server=SECOND)
+    scene.network.connects("10.9.9.9", failure=own)
+    scene.network.connects("10.0.0.1", failure=others)
+
+
+def hosts_entry_before_all(scene: Scene) -> None:
+    hosts_entry(scene)
+    scene.network.resolves(HOST, "10.0.0.1", server=SECOND)
+
+
 def by_address(scene: Scene) -> None:
     scene.target = target("https://10.0.0.1:6443")
 
@@ -85,6 +110,12 @@ NAMES: list[tuple[str, Status, Arrange]] = [
     ("resolver-failing", Status.PROBLEM, system_fails(Failure.RESOLVER_FAILING, Failure.RESOLVER_FAILING, rcode="SERVFAIL")),
     ("resolver-timeout", Status.PROBLEM, system_fails(Failure.RESOLVER_FAILING, Failure.RESOLVER_TIMEOUT)),
     ("answers-differ", Status.PROBLEM, hosts_entry),
+    ("nameservers-disagree", Status.PROBLEM, zone_not_linked),
+    ("nameservers-disagree", Status.PROBLEM, another_view),
+    ("resolved", Status.OK, lambda scene: another_view(scene, own=None)),
+    ("resolved", Status.OK, lambda scene: another_view(scene, others=Failure.CONNECT_TIMEOUT)),
+    ("answers-differ", Status.PROBLEM, hosts_entry_before_all),
+    ("name-not-found", Status.PROBLEM, unknown_to_all),
     ("local-failure", Status.ERROR, system_fails(Failure.LOCAL_FAILURE, Failure.LOCAL_FAILURE)),
     ("deadline-capped", Status.INCONCLUSIVE, system_fails(Failure.DEADLINE_CAPPED, Failure.DEADLINE_CAPPED)),
 ]
@@ -94,7 +125,7 @@ NAMES: list[tuple[str, Status, Arrange]] = [
 async def test_names(outcome: str, status: Status, arrange: Arrange) -> None:
     scene = Scene()
     arrange(scene)
-    finding = await scene.one("dns-lookup", server=DNS)
+    finding = await scene.one("dns-lookup", server=f"{DNS}, {SECOND}")
     assert (finding.outcome, finding.status, finding.subject) == (outcome, status, (scene.target.proxy or scene.target).host)
 
 
@@ -123,11 +154,13 @@ async def test_a_proxy_without_an_address_is_not_the_server_s_name_that_is_missi
     assert f"the name of the proxy that leads to {HOST}" in finding.sentence
 
 
-def test_the_dns_server_to_compare_with_comes_from_the_machine_s_configuration(tmp_path: Path) -> None:
+def test_the_dns_servers_to_compare_with_come_from_the_machine_s_configuration(tmp_path: Path) -> None:
     path = tmp_path / "resolv.conf"
     path.write_text("search example.test\nnameserver fd00::53\nnameserver 10.0.0.53\n")
-    assert system_nameserver(str(path)) == "fd00::53"
-    assert system_nameserver(str(tmp_path / "missing")) is None
+    assert system_nameservers(str(path)) == ("fd00::53", "10.0.0.53")
+    assert system_nameservers(str(tmp_path / "missing")) == ()
+    path.write_text("".join(f"nameserver 10.0.0.{number}\n" for number in (1, 1, 2, 3, 4)))
+    assert system_nameservers(str(path)) == ("10.0.0.1", "10.0.0.2", "10.0.0.3")
 
 
 async def test_behind_a_proxy_its_name_is_the_one_that_must_resolve() -> None:

@@ -54,6 +54,12 @@ def test_another_server_at_the_address_is_told_from_a_rebuilt_cluster():
     assert said.first.confidence is Confidence.MEDIUM
 
 
+def test_dns_servers_that_disagree_are_named_and_not_the_missing_name():
+    said = answer(ladder("dns-lookup", "nameservers-disagree"))
+    assert (said.first.id, said.first.confidence) == ("dns-split-horizon", Confidence.HIGH)
+    assert "dns-name-not-found" not in said.named
+
+
 def test_plain_http_to_the_https_port_is_the_client_s_and_certain():
     said = answer(ladder("apiserver-health", "https-expected"))
     assert (said.named, said.first.confidence) == (("client-misconfigured",), Confidence.HIGH)

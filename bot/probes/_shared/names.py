@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dns.exception
 import dns.resolver
 
@@ -10,6 +12,7 @@ from bot.model.finding import Status
 from bot.model.observation import Failure, Lookup
 from bot.probes._shared.words import listed, took
 
+_LACKING = (Failure.NAME_NOT_FOUND, Failure.NAME_HAS_NO_ADDRESS)
 _VAGUE = frozenset({Failure.RESOLVER_FAILING, Failure.RESOLVER_TIMEOUT, Failure.DEADLINE_CAPPED})
 
 MISSING = ("name-not-found", "name-has-no-address")
@@ -25,13 +28,45 @@ _SENTENCES = {
 }
 
 
-def system_nameserver(path: str = "/etc/resolv.conf") -> str | None:
-    """The first name server of this machine's resolver configuration; None when there is none."""
+_MOST_SERVERS = 3
+"""As many as the system's own resolver uses."""
+
+
+def system_nameservers(path: str = "/etc/resolv.conf") -> tuple[str, ...]:
+    """The name servers of this machine's resolver configuration, in their order, each once."""
     try:
         servers = dns.resolver.Resolver(filename=path).nameservers
     except (dns.exception.DNSException, OSError, ValueError):
+        return ()
+    known = dict.fromkeys(server for server in servers if isinstance(server, str) and "://" not in server)
+    return tuple(known)[:_MOST_SERVERS]
+
+
+def without_the_name(system: Lookup, asked: Sequence[Lookup]) -> str | None:
+    """What is said when this machine has no address because the server that it asks first does not know the name, and another
+    of its servers does."""
+    have, lack = [one for one in asked if one.ok], [one for one in asked if one.failure in _LACKING]
+    if system.ok or not have or not lack:
         return None
-    return next((server for server in servers if isinstance(server, str) and "://" not in server), None)
+    return (
+        f"{lack[0].server} does not know {system.name}, so it does not resolve here; {have[0].server}, another DNS server "
+        f"of this machine, says {listed(have[0].addresses)}."
+    )
+
+
+def works_elsewhere(system: Lookup, other: Lookup, port: int) -> str:
+    """What is said when another server's address is the one that takes connections."""
+    return (
+        f"{system.name} is {listed(system.addresses)} here, where nothing accepts connections; {other.server}, another DNS "
+        f"server of this machine, says {listed(other.addresses)}, where port {port} does."
+    )
+
+
+def elsewhere(system: Lookup, asked: Sequence[Lookup]) -> Lookup | None:
+    """An answer that has nothing in common with this machine's, which another of its servers gave it."""
+    if not any(set(one.addresses) & set(system.addresses) for one in asked):
+        return None
+    return next((one for one in asked if one.ok and not set(one.addresses) & set(system.addresses)), None)
 
 
 def judge(host: str, system: Lookup, direct: Lookup | None) -> tuple[Status, str, str]:
@@ -58,8 +93,8 @@ def judge(host: str, system: Lookup, direct: Lookup | None) -> tuple[Status, str
     return status, outcome, _SENTENCES[outcome].format(host=host, code=code, server=server)
 
 
-def evidence(system: Lookup, direct: Lookup | None) -> Json:
-    """What both of them said."""
+def evidence(system: Lookup, direct: Lookup | None, others: Sequence[Lookup] = ()) -> Json:
+    """What all of them said."""
     said: Json = {"addresses": list(system.addresses), "failure": system.failure.value if system.failure else None}
     if direct is not None:
         said["dns_server"] = direct.server
@@ -67,4 +102,6 @@ def evidence(system: Lookup, direct: Lookup | None) -> Json:
         said["dns_failure"] = direct.failure.value if direct.failure else None
         said["rcode"] = direct.rcode
         said["ttl_s"] = direct.ttl_s
+    for one in others:
+        said.setdefault("other_servers", {})[one.server] = list(one.addresses) or (one.failure.value if one.failure else None)
     return said
