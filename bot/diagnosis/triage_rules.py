@@ -109,6 +109,10 @@ RULES: dict[tuple[Layer, str], Rule] = {
     (_T, "proxy-gateway"): _rule(
         Domain.PATH, "The proxy {proxy} works and cannot reach the API server {where}. Look from the proxy's own machine."
     ),
+    (_T, "proxy-gateway-only"): _rule(
+        Domain.CLIENT,
+        "The proxy {proxy} cannot reach the API server {where}, which takes connections without it. Look at the proxy first.",
+    ),
     (_T, "local-failure"): _rule(None, _LOCAL),
     (_T, "address-forbidden"): _rule(
         None,
@@ -222,6 +226,9 @@ RULES: dict[tuple[Layer, str], Rule] = {
         Domain.AUTH, "The API server answers and forbids a look at its health {where}. Look with credentials that may."
     ),
     (_H, "deadline-capped"): _rule(None, "HTTP was not answered in the time that was left {where}." + _CAPPED),
+    (_A, "credentials-missing"): _rule(
+        Domain.AUTH, "The API server takes no strangers {where}, and no credentials are configured. Give some that may look."
+    ),
     (_A, "credentials-rejected"): _rule(
         Domain.AUTH, "The API server answers and rejects apidown's own credentials {where}. Others may be fine."
     ),

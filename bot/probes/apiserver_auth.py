@@ -43,6 +43,9 @@ async def _look(ctx: ProbeContext, place: Endpoint, path: str) -> Finding:
         todo = f"Configure credentials for cluster {ctx.cluster.name}."
         if not ctx.cluster.configured:
             todo = "Add this server to your configuration, or use --kubeconfig; a bare URL gets no credentials."
+        elif await _takes_no_strangers(ctx, place):
+            says = f"{place} takes no requests without credentials (401), and none are configured."
+            return ctx.finding(str(place), Status.PROBLEM, "credentials-missing", says, todo=todo)
         says = "No credentials are configured, so none are tried."
         return ctx.finding(str(place), Status.NOT_CHECKED, "no-credentials", says, todo=todo)
     below = await peer(ctx, place)
@@ -61,6 +64,15 @@ async def _look(ctx: ProbeContext, place: Endpoint, path: str) -> Finding:
     outcome, says = own.judge(tried, ctx.clock.now())
     status = own.STATUS.get(outcome, Status.PROBLEM)
     return ctx.finding(str(place), status, outcome, f"{place} {says}.", seen=tried.asked, evidence=own.evidence(tried))
+
+
+async def _takes_no_strangers(ctx: ProbeContext, place: Endpoint) -> bool:
+    """Whether the server, by its own name and authority, turns away who has no credentials; health asks the same."""
+    below = await peer(ctx, place)
+    if below.obstacle is not None or not below.verified:
+        return False
+    live = await http.ask(ctx, place, below, http.LIVE_PATH, authenticated=False)
+    return live.status == 401 and http.is_kubernetes(live)
 
 
 async def _try(ctx: ProbeContext, place: Endpoint, below: Peer, path: str, about: Json) -> own.Tried:

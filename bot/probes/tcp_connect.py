@@ -13,6 +13,7 @@ from bot.model.finding import Finding, Status
 from bot.model.observation import Connection
 from bot.model.target import Endpoint
 from bot.probes._shared.addresses import over_addresses, places
+from bot.probes._shared.direct import past_the_proxy
 from bot.probes._shared.icmp import described, sender
 from bot.probes._shared.layers import reach
 from bot.probes._shared.words import took
@@ -29,6 +30,7 @@ _SENTENCES = {
     "connection-reset": "{place} resets the connection while it is being made.",
     "proxy-failed": "The proxy in front of {place} cannot be used: {raw}.",
     "proxy-gateway": "The proxy answers, and cannot connect to {place} itself: {raw}.",
+    "proxy-gateway-only": "The proxy answers that it cannot connect to {place}, which accepts connections without it: {raw}.",
     "local-failure": "This machine cannot open a connection to {place}: {raw}.",
     "address-forbidden": "{place} is not connected to: {raw}.",
     "deadline-capped": "{place} had not answered after {took}, when the round's time was over.",
@@ -57,6 +59,7 @@ _STATUSES = {
         "address-forbidden": "a pasted URL leads to this machine itself or to a metadata service, and is not followed",
         "proxy-failed": "the HTTP proxy in front of the server is not there, or refuses to connect",
         "proxy-gateway": "the HTTP proxy is there and cannot connect to the server (502, 503 or 504)",
+        "proxy-gateway-only": "the HTTP proxy cannot connect to the server, which accepts connections without it",
         "deadline-capped": "the round's time was over before an answer could be expected",
         "no-address": "the name gives no address to connect to",
     },
@@ -80,6 +83,9 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
         outcome = "no-local-route"
     if outcome == "no-address-family" and not await _has_other_family(ctx, place):
         outcome = "no-local-route"
+    if outcome == "proxy-gateway" and (direct := await past_the_proxy(ctx, place)) is not None:
+        evidence["past_the_proxy"] = direct.failure.value if direct.failure else "connected"
+        outcome = "proxy-gateway-only" if direct.ok else outcome
     status = _STATUSES.get(outcome, Status.PROBLEM)
     words = {"by": sender(reject, place.host), "icmp": described(reject), "raw": seen.raw_error or "no reason given"}
     sentence = _SENTENCES[outcome].format(place=place, took=took(seen.duration_s), **words)

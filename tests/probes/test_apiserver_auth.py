@@ -48,6 +48,17 @@ def pasted(scene: Scene) -> None:
     scene.configured = False
 
 
+def takes_no_strangers(scene: Scene, *, configured: bool = True, body: str = UNAUTHORIZED) -> None:
+    scene.credentials, scene.configured = None, configured
+    for path in (LIVE, READY, VERSION):
+        scene.network.answers(ADDRESS, path, 401, body, authenticated=False)
+
+
+def unreached(scene: Scene) -> None:
+    scene.credentials = None
+    scene.network.connects(ADDRESS, failure=Failure.CONNECTION_REFUSED)
+
+
 def silent(failure: Failure) -> Arrange:
     def arrange(scene: Scene) -> None:
         for path in (PATH, LIVE):
@@ -94,6 +105,10 @@ SCENES: list[tuple[str, Status, Arrange]] = [
     ("permission-denied", Status.PROBLEM, knows_as("bob")),
     ("no-credentials", Status.NOT_CHECKED, nobody),
     ("no-credentials", Status.NOT_CHECKED, pasted),
+    ("no-credentials", Status.NOT_CHECKED, lambda scene: takes_no_strangers(scene, configured=False)),
+    ("no-credentials", Status.NOT_CHECKED, lambda scene: takes_no_strangers(scene, body="<html>log in</html>")),
+    ("no-credentials", Status.NOT_CHECKED, unreached),
+    ("credentials-missing", Status.PROBLEM, takes_no_strangers),
     ("credentials-unavailable", Status.NOT_CHECKED, unavailable),
     ("unverified-peer", Status.NOT_CHECKED, lambda scene: scene.network.handshakes(ADDRESS, failure=Failure.CERTIFICATE_EXPIRED)),
     ("deadline-capped", Status.INCONCLUSIVE, silent(Failure.DEADLINE_CAPPED)),

@@ -197,6 +197,18 @@ def without_ipv6(scene: Scene) -> None:
     scene.network.connects("2001:db8::1", failure=Failure.NO_ADDRESS_FAMILY)
 
 
+def past_proxy(failure: Failure | None) -> Arrange:
+    """The proxy cannot connect, and neither can this machine; without a failure it knows no address to try."""
+
+    def arrange(scene: Scene) -> None:
+        through_proxy(Failure.PROXY_GATEWAY, "it answers 'HTTP/1.1 502 Bad Gateway'")(scene)
+        scene.network.connects(ADDRESS, failure=failure)
+        if failure is None:
+            scene.network.resolves(HOST, failure=Failure.NAME_NOT_FOUND)
+
+    return arrange
+
+
 TCP: list[tuple[str, Status, Arrange]] = [
     ("connected", Status.OK, lambda scene: None),
     ("connection-refused", Status.PROBLEM, fails(Failure.CONNECTION_REFUSED)),
@@ -211,7 +223,9 @@ TCP: list[tuple[str, Status, Arrange]] = [
     ("local-failure", Status.ERROR, fails(Failure.LOCAL_FAILURE, raw_error="too many open files")),
     ("address-forbidden", Status.NOT_CHECKED, fails(Failure.ADDRESS_FORBIDDEN, raw_error="it is a loopback address")),
     ("proxy-failed", Status.PROBLEM, through_proxy(Failure.PROXY_FAILED, "it answers 'HTTP/1.1 403 Forbidden'")),
-    ("proxy-gateway", Status.PROBLEM, through_proxy(Failure.PROXY_GATEWAY, "it answers 'HTTP/1.1 502 Bad Gateway'")),
+    ("proxy-gateway-only", Status.PROBLEM, through_proxy(Failure.PROXY_GATEWAY, "it answers 'HTTP/1.1 502 Bad Gateway'")),
+    ("proxy-gateway", Status.PROBLEM, past_proxy(Failure.CONNECTION_REFUSED)),
+    ("proxy-gateway", Status.PROBLEM, past_proxy(None)),
     ("deadline-capped", Status.INCONCLUSIVE, fails(Failure.DEADLINE_CAPPED, capped=True)),
     ("no-address", Status.NOT_APPLICABLE, lambda scene: scene.network.resolves(HOST, failure=Failure.NAME_NOT_FOUND)),
 ]

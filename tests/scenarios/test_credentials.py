@@ -6,7 +6,7 @@ import pytest
 
 from bot.model.diagnosis import Confidence
 from bot.model.playbook import Domain
-from tests.diagnosis.facts import answer, ladder
+from tests.diagnosis.facts import answer, finding, ladder
 
 
 def test_401_with_and_200_without_is_the_bot_s_own_credentials():
@@ -25,6 +25,12 @@ def test_a_date_in_the_credentials_is_the_finer_cause(outcome, cause):
     assert said.named == (cause,)
     assert said.first.refines == "bot-credentials-rejected"
     assert said.first.confidence is Confidence.HIGH
+
+
+def test_a_server_that_takes_no_strangers_wants_credentials_that_nobody_gave():
+    found = [*ladder("apiserver-health", "authentication-required")[:-1], finding("apiserver-auth", "credentials-missing")]
+    said = answer(found)
+    assert (said.first.id, said.first.confidence) == ("bot-credentials-rejected", Confidence.HIGH)
 
 
 def test_403_with_a_name_is_permission():

@@ -70,6 +70,12 @@ BEHIND_A_PROXY = CLUSTER.model_copy(
 )
 
 
+def test_a_proxy_that_cannot_reach_what_is_reached_without_it_is_what_fails():
+    said = answer(ladder("tcp-connect", "proxy-gateway-only"), cluster=BEHIND_A_PROXY)
+    assert (said.first.id, said.first.confidence) == ("proxy-failing", Confidence.HIGH)
+    assert not {"apiserver-not-running", "firewall-drop"} & set(said.named)
+
+
 def test_a_proxy_without_an_address_is_blamed_and_not_the_server_s_name():
     found = [
         finding("dns-lookup", "proxy-name-not-found", "proxy.example.com"),

@@ -23,6 +23,7 @@ OUTCOMES = {
     "permission-denied": "the server knows who we are and does not allow it (403)",
     "overloaded": "the server turns a request with our credentials away (429)",
     "unanswered": "the server answers its health and leaves a request with our credentials unanswered for 5 s",
+    "credentials-missing": "no credentials are configured, and the server takes no requests without any (401)",
     "no-credentials": "no credentials are configured for this cluster",
     "credentials-unavailable": "the configured credentials cannot be had or used: a file is missing, the plugin fails",
     "unverified-peer": "the peer's certificate does not verify, so credentials are withheld",
