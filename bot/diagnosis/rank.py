@@ -16,7 +16,7 @@ from bot.diagnosis.texts import fill_step, values_of
 from bot.model.change import Onset
 from bot.model.diagnosis import Confidence, Correlation, CorrelationResult, Diagnosis, Layer, RankedCause, Separator, Verdict
 from bot.model.finding import Finding, Status
-from bot.model.playbook import Cause, Domain, Separation
+from bot.model.playbook import Cause, Domain, Separation, Weight
 from bot.model.target import Cluster
 from bot.template import fill, fill_command
 
@@ -101,7 +101,12 @@ def _supported(causes: Mapping[str, Cause], findings: Sequence[Finding], correla
     clean = is_clean(findings) and is_steady(findings)
     allowed = [cause for cause in causes.values() if cause.id != ALL_CLEAR or clean]
     weighed = [weigh(cause, findings, correlations) for cause in allowed]
-    return [one for one in weighed if one.score > 0 and one.supporting]
+    return [one for one in weighed if one.score > 0 and one.supporting and not _is_false_calm(one)]
+
+
+def _is_false_calm(one: Weighed) -> bool:
+    """The all-clear is no explanation beside decisive evidence that something is not well."""
+    return one.cause.id == ALL_CLEAR and any(line.weight is Weight.DECISIVE for line in one.opposing)
 
 
 def _refined(weighed: list[Weighed]) -> list[Weighed]:

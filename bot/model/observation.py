@@ -24,6 +24,7 @@ class Failure(StrEnum):
     CONNECT_TIMEOUT = "connect-timeout"
     HOST_UNREACHABLE = "host-unreachable"
     NETWORK_UNREACHABLE = "network-unreachable"
+    LOCAL_ROUTE_REFUSES = "local-route-refuses"
     NO_ADDRESS_FAMILY = "no-address-family"
     LOCAL_FAILURE = "local-failure"
     ADDRESS_FORBIDDEN = "address-forbidden"
@@ -82,13 +83,29 @@ class Reject(Value):
     icmp_code: int
 
 
+class Way(Value):
+    """How this machine sends what goes to an address. Without a ``gateway`` the address is a neighbour's, or the interface is a
+    ``tunnel``, which leads to one other end."""
+
+    interface: str
+    tunnel: bool = False
+    source: str | None = None
+    gateway: str | None = None
+
+
 class Connection(Observation):
-    """One TCP connect to one address. ``reject`` is set when something on the way answered instead of the host."""
+    """One TCP connect to one address. ``reject`` is set when something on the way answered instead of the host.
+
+    ``way`` is the one that this machine took, ``usual_way`` that of everything for which it has no route of its own; None where
+    the system does not tell.
+    """
 
     address: str
     port: int
     local_address: str | None = None
     reject: Reject | None = None
+    way: Way | None = None
+    usual_way: Way | None = None
 
 
 class PresentedCertificate(Value):

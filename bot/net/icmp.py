@@ -29,6 +29,10 @@ _HOST_CODES = frozenset({1, 7, 12})
 _TIME_EXCEEDED = frozenset({(False, 11), (True, 3)})
 
 
+KEEPS_REJECTS = sys.platform.startswith("linux")
+"""Whether this system keeps ICMP errors at all, so that their absence says something."""
+
+
 def listen_for_rejects(sock: socket.socket, *, on: bool = True) -> None:
     """Asks the kernel to keep ICMP errors for this socket; a no-op where there is no queue.
 

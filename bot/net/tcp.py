@@ -14,7 +14,8 @@ from typing import Protocol
 from bot.clock import Clock
 from bot.model.observation import Connection, Failure, Reject
 from bot.net import families
-from bot.net.icmp import failure_of, listen_for_rejects, read_reject
+from bot.net.icmp import KEEPS_REJECTS, failure_of, listen_for_rejects, read_reject
+from bot.net.routes import usual_way, way_to
 from bot.net.timing import TCP_TIMEOUT_S, Expired, Stopwatch, raw
 
 _FAILURES = {
@@ -31,6 +32,10 @@ _FAILURES = {
 
 _NO_WAY_OUT = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """What the kernel says where an address family is missing, among other reasons."""
+
+
+_OWN_ROUTE = frozenset({errno.EHOSTUNREACH})
+"""With these the kernel refuses at once, without an ICMP error, what its own table has an unreachable route for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +78,10 @@ async def dial(address: str, port: int, *, watch: Stopwatch, max_segment: int | 
     except Expired as error:
         return Dialled(failure=Failure.CONNECT_TIMEOUT, raw_error=raw(error), reject=_others_word(sock, place[0]))
     except OSError as error:
-        return _failed(error, _others_word(sock, place[0]), place[0], ipv6=family == socket.AF_INET6)
+        reject = read_reject(sock)
+        if reject is None and error.errno in _OWN_ROUTE and KEEPS_REJECTS:
+            return Dialled(failure=Failure.LOCAL_ROUTE_REFUSES, raw_error=raw(error))
+        return _failed(error, _of_others(sock, reject, place[0]), place[0], ipv6=family == socket.AF_INET6)
     finally:
         if not connected:
             sock.close()
@@ -98,8 +106,12 @@ def _scope_number(scope: str) -> int:
 
 
 def _others_word(sock: socket.socket, address: str) -> Reject | None:
-    """The ICMP error that came, unless it is this machine's own: its kernel writes one when a neighbour stays silent."""
-    reject = read_reject(sock)
+    """The ICMP error that came, if it is not this machine's own."""
+    return _of_others(sock, read_reject(sock), address)
+
+
+def _of_others(sock: socket.socket, reject: Reject | None, address: str) -> Reject | None:
+    """The ICMP error, unless it is this machine's own: its kernel writes one when a neighbour stays silent."""
     own = reject is not None and reject.offender == sock.getsockname()[0] != address
     return None if own else reject
 
@@ -123,4 +135,12 @@ async def connect(address: str, port: int, *, clock: Clock, deadline: float = ma
     if dialled.sock is not None:
         with dialled.sock as sock:
             local = sock.getsockname()[0]
-    return Connection(address=address, port=port, local_address=local, reject=dialled.reject, **observed)
+    return Connection(
+        address=address,
+        port=port,
+        local_address=local,
+        reject=dialled.reject,
+        way=way_to(address),
+        usual_way=usual_way(address),
+        **observed,
+    )

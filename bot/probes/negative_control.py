@@ -16,7 +16,9 @@ from bot.model.target import Endpoint
 from bot.probes._shared.words import listed
 from bot.registry import NoParams, ProbeContext, probe
 
-_NO_NETWORK = frozenset({Failure.NETWORK_UNREACHABLE, Failure.NO_ADDRESS_FAMILY, Failure.LOCAL_FAILURE})
+_NO_NETWORK = frozenset(
+    {Failure.NETWORK_UNREACHABLE, Failure.LOCAL_ROUTE_REFUSES, Failure.NO_ADDRESS_FAMILY, Failure.LOCAL_FAILURE}
+)
 
 
 @probe(

@@ -24,8 +24,10 @@ _SENTENCES = {
     "connection-rejected": "{place} is rejected: {by} sends an ICMP error ({icmp}).",
     "connect-timeout": "{place} does not answer: nothing came back in {took}.",
     "host-unreachable": "No machine is found at {place}, or no way to it: {by} says so after {took}.",
+    "host-unreachable-at-once": "No way leads to {place}: {by} says so at once, in {took}.",
     "network-unreachable": "No route leads to the network of {place}: {by} on the way says so.",
     "no-local-route": "This machine has no route to the network of {place}.",
+    "local-route-refuses": "This machine refuses {place} itself: its own routes have the address as unreachable.",
     "no-address-family": "{place} is of an address family that this machine does not have, so its clients pass over it.",
     "connection-reset": "{place} resets the connection while it is being made.",
     "proxy-failed": "The proxy in front of {place} cannot be used: {raw}.",
@@ -35,6 +37,9 @@ _SENTENCES = {
     "address-forbidden": "{place} is not connected to: {raw}.",
     "deadline-capped": "{place} had not answered after {took}, when the round's time was over.",
 }
+
+_AT_ONCE_S = 0.3
+"""A router that looks for a neighbour gives up after three seconds, and has seldom just done so for somebody else."""
 
 _STATUSES = {
     "deadline-capped": Status.INCONCLUSIVE,
@@ -51,8 +56,10 @@ _STATUSES = {
         "connection-rejected": "an ICMP error comes back: a firewall or router rejects",
         "connect-timeout": "nothing comes back in 4 s: packets are dropped, or the host is off",
         "host-unreachable": "no route to the host: its neighbour does not answer, or a router says so",
+        "host-unreachable-at-once": "a router says at once that there is no way to the host, without having looked for it",
         "network-unreachable": "no route to the network, says a router on the way",
         "no-local-route": "the machine that asks has no route to the network itself",
+        "local-route-refuses": "the machine that asks refuses by its own routes, without a word from outside",
         "no-address-family": "the machine that asks has no such addresses (IPv4 or IPv6) and the name has others, too",
         "connection-reset": "the connection is reset while it is being made",
         "local-failure": "the machine that asks cannot open a connection: its own limit or policy",
@@ -72,7 +79,8 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
     seen = await reach(ctx, place)
     evidence: Json = {"duration_s": seen.duration_s, "proxied": ctx.cluster.target.proxy_url is not None}
     if isinstance(seen, Connection):
-        evidence["local_address"] = seen.local_address
+        evidence["local_address"] = seen.local_address or (seen.way.source if seen.way else None)
+        evidence["interface"] = seen.way.interface if seen.way else None
         evidence.update(seen.reject.model_dump() if seen.reject else {})
     if seen.ok:
         sentence = f"{place} accepts connections, in {took(seen.duration_s)}."
@@ -81,6 +89,8 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
     reject = seen.reject if isinstance(seen, Connection) else None
     if outcome == "network-unreachable" and reject is None:
         outcome = "no-local-route"
+    if outcome == "host-unreachable" and reject is not None and seen.duration_s < _AT_ONCE_S:
+        outcome = "host-unreachable-at-once"
     if outcome == "no-address-family" and not await _has_other_family(ctx, place):
         outcome = "no-local-route"
     if outcome == "proxy-gateway" and (direct := await past_the_proxy(ctx, place)) is not None:

@@ -46,6 +46,13 @@ SAYS_NOTHING_OF_THE_TARGET = {
     "not-checkable": "not-checked: a webhook that only the API server can call",
     "answerable": "the good state",
     "quick": "the good state",
+    "usual-way": "the good state",
+    "way-not-told": "inconclusive: this system does not tell its ways",
+    "nothing-beside": "the good state: the port is not shown to be the wrong one",
+    "port-not-doubted": "not-applicable: nothing speaks against the port",
+    "none-configured": "not-applicable: no nodes to ask",
+    "not-looked-at": "inconclusive: the node could not be asked",
+    "answers-without-health": "inconclusive: the node tells strangers nothing",
     "steadily-failing": "not-applicable: the ladder's layers say why",
     "certificates-differ": "inconclusive: nobody said which authority is right",
     "local-failure": "error: a limit of the machine that asks",
@@ -62,6 +69,7 @@ REQUIRED = (
     "healthy",
     "prober-cut-off",
     "client-misconfigured",
+    "client-route-wrong",
     "bot-credentials-rejected",
     "dns-name-not-found",
     "dns-server-failing",
@@ -86,6 +94,7 @@ REQUIRED = (
     "lb-down",
     "lb-no-healthy-backend",
     "lb-backend-down",
+    "lb-health-check-wrong",
     "serving-certificate-expired",
     "serving-certificate-not-yet-valid",
     "serving-certificate-name-mismatch",
@@ -174,11 +183,11 @@ def test_every_check_of_the_playbook_can_be_done_by_hand():
     assert all(step.manual and step.run for step in (*playbook.steps, *playbook.otherwise))
 
 
-def test_the_ladder_always_runs_its_six_steps_and_fresh_connections_beside_them():
+def test_the_ladder_always_runs_its_six_steps_and_two_beside_them():
     playbook = library().playbooks["triage"]
     assert playbook.always
     assert [step.probe for step in playbook.steps if not step.beside] == ["negative-control", *LAYER_OF]
-    assert [step.probe for step in playbook.steps if step.beside] == ["fresh-connections"]
+    assert [step.probe for step in playbook.steps if step.beside] == ["control-plane-nodes", "fresh-connections"]
 
 
 def test_only_what_is_well_now_is_of_the_domain_healthy():

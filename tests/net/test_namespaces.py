@@ -114,6 +114,50 @@ async def test_a_missing_address_family_is_told_from_a_missing_route() -> None:
     }
 
 
+async def test_this_machine_s_own_refusal_is_told_from_a_router_s_and_a_dead_neighbour_s() -> None:
+    """An address on the own link that nobody has, one with an unreachable route, and one without any route."""
+    script = (
+        "ip link set lo up\nip link add eth0 type veth peer name far0\nip link set eth0 up\nip link set far0 up\nip address add 10.1.0.2/24 dev eth0\n"
+        "ip route add unreachable 10.2.0.0/16\nip route add 10.3.0.0/16 via 10.1.0.1"
+    )
+    places = [("10.2.0.1", 1001), ("10.4.0.1", 1002), ("10.1.0.9", 1003)]
+    seen = await asyncio.to_thread(_in_namespace, script, _CONNECT, places)
+    assert {place: one["failure"] for place, one in seen.items()} == {
+        "10.2.0.1 1001": "local-route-refuses",
+        "10.4.0.1 1002": "network-unreachable",
+        "10.1.0.9 1003": "host-unreachable",
+    }
+
+
+_WAYS = """
+import json, sys
+from bot.net.routes import usual_way, way_to
+
+print(json.dumps([way and way.model_dump() for a in json.loads(sys.argv[1]) for way in (way_to(a), usual_way(a))]))
+"""
+
+
+async def test_the_way_that_the_kernel_takes_is_told_with_its_rules_and_its_default() -> None:
+    script = (
+        "ip link set lo up\nip link add eth0 type veth peer name far0\nip link set eth0 up\nip link set far0 up\nip address add 10.1.0.2/24 dev eth0\n"
+        "ip link add eth1 type veth peer name far1\nip link set eth1 up\nip link set far1 up\nip address add 10.8.0.2/24 dev eth1\n"
+        "ip route add default via 10.1.0.1\nip route add 10.9.0.0/16 via 10.8.0.1\n"
+        "ip rule add to 10.7.0.0/16 table 7\nip route add 10.7.0.0/16 via 10.8.0.7 table 7\n"
+        "ip route add unreachable 10.2.0.0/16"
+    )
+    said = await asyncio.to_thread(_in_namespace, script, _WAYS, ["10.9.0.1", "10.7.0.1", "10.1.0.9", "10.2.0.1", "::1"])
+    usual = {"interface": "eth0", "tunnel": False, "source": "10.1.0.2", "gateway": "10.1.0.1"}
+    beside = {"interface": "eth1", "tunnel": False, "source": "10.8.0.2"}
+    assert said[0::2][:4] == [
+        {**beside, "gateway": "10.8.0.1"},
+        {**beside, "gateway": "10.8.0.7"},
+        {**usual, "gateway": None},
+        None,
+    ]
+    assert said[1::2] == [usual, usual, usual, usual, None]
+    assert said[8]["interface"] == "lo"
+
+
 @pytest.mark.parametrize(
     ("rule", "failure"),
     [

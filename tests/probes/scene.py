@@ -154,12 +154,13 @@ class Scene:
     credentials: OwnCredentials | None = None
     api: KubernetesReads | None = None
     controls: tuple[Endpoint, ...] = ()
+    nodes: tuple[Endpoint, ...] = ()
     now: datetime = NOW
     seconds: float = 9.0
     problems: tuple[str, ...] = ()
 
     def context(self, probe: str, params: Json, network: Network | None = None) -> ProbeContext:
-        cluster = Cluster(name="prod", target=self.target, configured=self.configured, controls=self.controls)
+        cluster = Cluster(name="prod", target=self.target, configured=self.configured, controls=self.controls, nodes=self.nodes)
         return ProbeContext(
             probe=probe,
             params=params,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.model.finding import Status
-from bot.model.observation import Failure, Reject
+from bot.model.observation import Failure, Reject, Way
 from bot.model.target import Endpoint
 from bot.probes._shared.names import system_nameservers
 from tests.probes.scene import ADDRESS, HOST, PLACE, PROBES, Scene, target
@@ -184,6 +184,11 @@ def router_says_no(scene: Scene) -> None:
     scene.network.connects(ADDRESS, failure=Failure.NETWORK_UNREACHABLE, reject=reject)
 
 
+def router_knows_no_host(scene: Scene) -> None:
+    reject = Reject(offender="10.0.0.254", icmp_type=3, icmp_code=1)
+    scene.network.connects(ADDRESS, failure=Failure.HOST_UNREACHABLE, reject=reject, duration_s=0.002)
+
+
 def through_proxy(failure: Failure, raw_error: str) -> Arrange:
     def arrange(scene: Scene) -> None:
         scene.target = target(proxy_url="http://proxy.example.com:3128")
@@ -215,6 +220,8 @@ TCP: list[tuple[str, Status, Arrange]] = [
     ("connection-rejected", Status.PROBLEM, rejected),
     ("connect-timeout", Status.PROBLEM, fails(Failure.CONNECT_TIMEOUT, duration_s=4.0)),
     ("host-unreachable", Status.PROBLEM, fails(Failure.HOST_UNREACHABLE, duration_s=3.06)),
+    ("host-unreachable-at-once", Status.PROBLEM, router_knows_no_host),
+    ("local-route-refuses", Status.PROBLEM, fails(Failure.LOCAL_ROUTE_REFUSES)),
     ("network-unreachable", Status.PROBLEM, router_says_no),
     ("no-local-route", Status.PROBLEM, fails(Failure.NETWORK_UNREACHABLE)),
     ("no-local-route", Status.PROBLEM, fails(Failure.NO_ADDRESS_FAMILY)),
@@ -238,6 +245,20 @@ async def test_connecting(outcome: str, status: Status, arrange: Arrange) -> Non
     findings = await scene.run("tcp-connect")
     assert (outcome, status) in [(finding.outcome, finding.status) for finding in findings]
     assert all(finding.outcome in (outcome, "connected") for finding in findings)
+
+
+async def test_a_neighbour_that_was_looked_for_is_told_from_a_way_that_does_not_exist() -> None:
+    scene = Scene()
+    reject = Reject(offender="10.0.0.254", icmp_type=3, icmp_code=1)
+    scene.network.connects(ADDRESS, failure=Failure.HOST_UNREACHABLE, reject=reject, duration_s=3.06)
+    assert (await scene.one("tcp-connect")).outcome == "host-unreachable"
+
+
+async def test_whence_a_connection_was_tried_is_told_although_it_failed() -> None:
+    scene = Scene()
+    scene.network.connects(ADDRESS, failure=Failure.CONNECT_TIMEOUT, way=Way(interface="tun0", source="10.8.0.2"))
+    evidence = (await scene.one("tcp-connect")).evidence
+    assert (evidence["local_address"], evidence["interface"]) == ("10.8.0.2", "tun0")
 
 
 async def test_a_rejection_names_who_rejects_and_how() -> None:

@@ -120,6 +120,11 @@ def everywhere(failure: Failure) -> Arrange:
     return lambda scene: scene.network.hides_from_tls(ADDRESS, failure)
 
 
+def reset_whatever_is_sent(scene: Scene) -> None:
+    everywhere(Failure.TLS_RESET)(scene)
+    scene.network.says_in_plain(ADDRESS, failure=Failure.HTTP_RESET)
+
+
 def nobody_said_which_authority(scene: Scene) -> None:
     scene.target = target().model_copy(update={"authority_known": False})
     presents(Failure.CERTIFICATE_UNKNOWN_AUTHORITY)(scene)
@@ -159,7 +164,8 @@ SCENES: list[tuple[str, Status, Arrange]] = [
     ("alpn-rejected", Status.PROBLEM, alpn_rejected(Failure.TLS_RESET)),
     ("alpn-rejected", Status.PROBLEM, alpn_rejected(Failure.TLS_TIMEOUT)),
     ("tls-closed", Status.PROBLEM, everywhere(Failure.TLS_CLOSED)),
-    ("tls-reset", Status.PROBLEM, everywhere(Failure.TLS_RESET)),
+    ("tls-reset", Status.PROBLEM, reset_whatever_is_sent),
+    ("tls-reset-but-listening", Status.PROBLEM, everywhere(Failure.TLS_RESET)),
     ("tls-alert", Status.PROBLEM, everywhere(Failure.TLS_ALERT)),
     ("authority-not-known", Status.INCONCLUSIVE, nobody_said_which_authority),
     ("not-tls", Status.PROBLEM, everywhere(Failure.NOT_TLS)),

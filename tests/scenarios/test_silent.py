@@ -25,8 +25,16 @@ def test_small_segments_that_pass_are_decisive_for_the_mtu():
 
 def test_plain_text_that_passes_clears_the_process():
     said = answer(ladder("tls-handshake", "tls-silent-but-listening"))
-    assert said.first.id == "tls-intercepted"
+    assert said.first.id == "firewall-drop"
+    assert said.first.confidence is Confidence.MEDIUM
     assert "apiserver-hung" not in said.named
+
+
+def test_plain_text_that_passes_beside_handshakes_that_are_reset_is_somebody_on_the_way():
+    said = answer(ladder("tls-handshake", "tls-reset-but-listening"))
+    assert said.first.id == "firewall-reject"
+    assert said.first.confidence is Confidence.MEDIUM
+    assert not {"lb-no-healthy-backend", "apiserver-not-running"} & set(said.named)
 
 
 def test_alpn_is_named_when_it_is_the_difference():

@@ -61,6 +61,7 @@ OUTCOMES = {
     "tls-silent": "TLS, plain text and small segments all stay unanswered",
     "tls-large-packets-lost": "the handshake works in small segments and hangs in normal ones",
     "tls-silent-but-listening": "a plain request is answered, every form of handshake hangs",
+    "tls-reset-but-listening": "a plain request is answered as the API server does, every form of handshake is reset",
     "alpn-rejected": "the handshake works without ALPN and fails with it",
     "tls-closed": "the connection is closed when TLS begins",
     "tls-reset": "the connection is reset when TLS begins",
@@ -125,6 +126,9 @@ def _unfinished(seen: Seen, failure: Failure) -> Verdict:
         return Verdict(outcome="alpn-rejected", says="completes TLS handshakes without ALPN only; something rejects ALPN")
     if failure is Failure.TLS_CLOSED:
         return Verdict(outcome="tls-closed", says="accepts the connection and closes it when TLS begins")
+    if failure is Failure.TLS_RESET and _only_handshakes_are_reset(seen):
+        says = "answers a plain request as API servers do, and every form of TLS handshake is reset, by something on the way"
+        return Verdict(outcome="tls-reset-but-listening", says=says)
     if failure is Failure.TLS_RESET:
         return Verdict(outcome="tls-reset", says="accepts the connection and resets it when TLS begins")
     if failure is Failure.TLS_ALERT:
@@ -143,6 +147,13 @@ def _unfinished(seen: Seen, failure: Failure) -> Verdict:
     return Verdict(
         outcome="tls-silent", says=f"accepts TCP but sends nothing: TLS stays unanswered for {took(seen.normal.duration_s)}"
     )
+
+
+def _only_handshakes_are_reset(seen: Seen) -> bool:
+    """What answers in plain text says itself that it speaks TLS, so it is not what resets every handshake."""
+    handshakes = (seen.small, seen.bare, *seen.again)
+    reset = all(one is not None and one.failure is Failure.TLS_RESET for one in handshakes)
+    return reset and seen.plain is not None and seen.plain.is_go_tls_server
 
 
 def _certificate(seen: Seen, failure: Failure, target: Target, now: datetime) -> Verdict:
