@@ -117,7 +117,8 @@ async def test_a_missing_address_family_is_told_from_a_missing_route() -> None:
 async def test_this_machine_s_own_refusal_is_told_from_a_router_s_and_a_dead_neighbour_s() -> None:
     """An address on the own link that nobody has, one with an unreachable route, and one without any route."""
     script = (
-        "ip link set lo up\nip link add eth0 type veth peer name far0\nip link set eth0 up\nip link set far0 up\nip address add 10.1.0.2/24 dev eth0\n"
+        "ip link set lo up\nip link add eth0 type veth peer name far0\nip link set eth0 up\n"
+        "ip link set far0 up\nip address add 10.1.0.2/24 dev eth0\n"
         "ip route add unreachable 10.2.0.0/16\nip route add 10.3.0.0/16 via 10.1.0.1"
     )
     places = [("10.2.0.1", 1001), ("10.4.0.1", 1002), ("10.1.0.9", 1003)]
@@ -139,8 +140,10 @@ print(json.dumps([way and way.model_dump() for a in json.loads(sys.argv[1]) for 
 
 async def test_the_way_that_the_kernel_takes_is_told_with_its_rules_and_its_default() -> None:
     script = (
-        "ip link set lo up\nip link add eth0 type veth peer name far0\nip link set eth0 up\nip link set far0 up\nip address add 10.1.0.2/24 dev eth0\n"
-        "ip link add eth1 type veth peer name far1\nip link set eth1 up\nip link set far1 up\nip address add 10.8.0.2/24 dev eth1\n"
+        "ip link set lo up\nip link add eth0 type veth peer name far0\nip link set eth0 up\n"
+        "ip link set far0 up\nip address add 10.1.0.2/24 dev eth0\n"
+        "ip link add eth1 type veth peer name far1\nip link set eth1 up\n"
+        "ip link set far1 up\nip address add 10.8.0.2/24 dev eth1\n"
         "ip route add default via 10.1.0.1\nip route add 10.9.0.0/16 via 10.8.0.1\n"
         "ip rule add to 10.7.0.0/16 table 7\nip route add 10.7.0.0/16 via 10.8.0.7 table 7\n"
         "ip route add unreachable 10.2.0.0/16"
