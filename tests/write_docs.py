@@ -284,6 +284,7 @@ def times() -> str:
         "first verdict": (rounds.FIRST_VERDICT_S, "written at the latest, whatever is broken"),
         "settle": (rounds.SETTLE_S, "what the first verdict waits for the playbook's own steps once the ladder is complete"),
         "round": (rounds.ROUND_S, "slower evidence revises the verdict until then; what still runs is not-checked"),
+        "resumed": (rounds.RESUMED_S, "the same for a successor in a predecessor's round; Re-run looks again, at all of it"),
         "watching": (investigate.WATCH.total_seconds(), "a concluded investigation stays open for further triggers"),
         "lease": (redis_store.LEASE_S, "an owner that stops renewing is succeeded after this time"),
         "renewal": (recovery.RENEW_EVERY_S, "how often an owner renews its lease"),

@@ -18,6 +18,7 @@ from bot.diagnosis.onset import establish, from_alerts
 from bot.diagnosis.rank import diagnose
 from bot.diagnosis.texts import values_of
 from bot.diagnosis.triage import for_alerts, triage
+from bot.diagnosis.triage_rules import ANSWERS
 from bot.engine.journal import Journal
 from bot.engine.planning import plan_looks, plan_steps
 from bot.engine.steps import StepRunner
@@ -55,6 +56,12 @@ _GRACE_S = 0.25
 ROUND_S = 60.0
 """When a round is over, whatever still runs."""
 
+RESUMED_S = 1.0
+"""The same for a successor, who takes up what another replica left half done: whoever reads along has waited for a lease."""
+
+_LATE_S = 8.0
+"""An investigation whose first round begins so long after it was asked for was left undone, too."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
@@ -64,6 +71,7 @@ class Bounds:
     first_verdict_s: float = FIRST_VERDICT_S
     settle_s: float = SETTLE_S
     round_s: float = ROUND_S
+    resumed_s: float = RESUMED_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +114,8 @@ class Round:
         self._began = self._clock.monotonic()
         self._asked_at = asked_at
         self._alerts = alerts
+        late_s = (self._clock.now() - asked_at).total_seconds() if journal.round == 1 else 0.0
+        self._is_resumed = predecessor is not None or late_s > _LATE_S
         self._before_s = _seconds_before(predecessor, self._clock.now())
         self._first_verdict_s = _first_verdict_s(predecessor)
         self._revision = 0 if predecessor is None or predecessor.diagnosis is None else predecessor.diagnosis.revision
@@ -136,8 +146,9 @@ class Round:
             correlations = await self._correlate(playbook, onset)
             await self._diagnose(runner, onset, correlations, final=done)
             if not done:
-                await runner.settled(until=self._began + self._bounds.round_s)
-                await runner.give_up(after_s=self._bounds.round_s)
+                rest_s = self._bounds.resumed_s if self._is_resumed else self._bounds.round_s
+                await runner.settled(until=self._began + rest_s)
+                await runner.give_up(after_s=rest_s)
                 await self._diagnose(runner, onset, correlations, final=True)
         requests = sum(item.requests_made() for places in rounds.values() for item in places.values())
         elapsed = self._elapsed()
@@ -181,7 +192,7 @@ class Round:
         selected = before.playbook if before else seen.playbook
         chosen = self._library.playbooks.get(selected) if selected else None
         reason = _reason(seen, chosen)
-        if before is None and seen.symptom is None:
+        if before is None and seen.symptom in (None, ANSWERS):
             chosen, reason = self._by_alert() or (chosen, reason)
         await self._select(runner, chosen, reason)
         return chosen

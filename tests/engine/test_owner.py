@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from bot.adapters.redis.store import connect
 from bot.config import ad_hoc
 from bot.engine.intake import MOST_AD_HOC
+from bot.engine.rounds import Bounds
 from bot.errors import Refused
 from bot.model.diagnosis import Verdict
 from bot.model.events import Event, EventType
@@ -361,6 +362,28 @@ async def test_a_successors_step_that_shares_what_the_predecessor_saw_shows_it(d
     assert step is not None
     assert step.status is Status.PROBLEM
     assert [finding.outcome for finding in step.findings] == ["connection-refused"]
+
+
+async def test_a_successor_does_not_wait_for_slow_evidence_and_says_what_it_left_out(desk: Desk) -> None:
+    never = asyncio.Event()
+    slow = Step(id="slow", title="It takes its time", probe="apiserver-pods")
+    patient = REFUSED.model_copy(update={"steps": (*REFUSED.steps, slow)})
+    desk.library = replace(LIBRARY, playbooks={**LIBRARY.playbooks, patient.id: patient})
+    desk.vantage = ScriptedVantage({**REFUSES, "apiserver-pods": after(never, REFUSES["tcp-connect"])})
+    desk.bounds = Bounds(settle_s=0.1, resumed_s=0.3, round_s=3600.0)
+    dying = DyingStore(desk.store)
+    async with desk.replica("replica-1", store=dying) as first:
+        opening = await first.intake.start(request())
+        await desk.reached(opening.ref, first_step_done)
+        dying.die()
+        await first.stop()
+    async with desk.replica("replica-2"):
+        state = await desk.reached(opening.ref, concluded)
+    step = state.step("slow")
+    assert step is not None
+    assert step.status is Status.NOT_CHECKED
+    assert state.diagnosis is not None
+    assert state.diagnosis.causes[0].id == "down"
 
 
 async def test_an_overtaken_owner_stops_without_a_word(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
