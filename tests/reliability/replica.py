@@ -35,8 +35,8 @@ from bot.ports import Lease
 from bot.redact import Redactor
 from bot.settings import Settings
 from bot.slack.client import SlackClient
-from bot.slack.last_look import Still
 from bot.slack.errors import Result
+from bot.slack.last_look import Still
 from bot.store_url import StoreUrl
 
 POINTS = (
