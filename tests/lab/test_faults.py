@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 
 import pytest
 
@@ -18,7 +18,7 @@ from tests.lab.bench import Row, domains, refinements
 from tests.lab.crew import Crew, crew
 from tests.lab.domains import DOMAINS
 from tests.lab.fault import Fault, all_faults, fault_named, names
-from tests.lab.judge import broken_gates, totals, worse
+from tests.lab.judge import Judged, broken_gates, totals, worse
 from tests.lab.loopback import TRUTHS, rehearsed
 from tests.lab.topology import check_needs
 from tests.require import missing
@@ -26,6 +26,7 @@ from tests.require import missing
 _RECORD = record.read()
 _SEED = int(os.environ.get("APIDOWN_LAB_SEED") or secrets.randbelow(10**6))
 _FIRST_S = 280.0
+_TRIES = 3
 _AGAIN = "make scoreboard ONLY={name} records it; what is put in docs/scoreboard.json is reviewed"
 
 
@@ -40,29 +41,54 @@ def working(request: pytest.FixtureRequest) -> Generator[Crew]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def on_file() -> record.Record:
+    assert _RECORD is not None, "docs/scoreboard.json is not there. Next: make scoreboard"
+    return _RECORD
+
+
 @pytest.mark.lab
 @pytest.mark.netns
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", names())
 def test_a_verdict_is_no_worse_than_the_one_on_file(working: Crew, name: str) -> None:
-    again = f"APIDOWN_LAB_SEED={_SEED} pytest tests/lab/test_faults.py -k {name}, or make scoreboard ONLY={name} SEED={_SEED}"
-    now = working.result(name, _FIRST_S)
-    assert isinstance(now, Row), f"{name} could not be tried: {now}\nagain: {again}"
+    """Real machines under load have moments of their own, and what comes and goes is drawn anew each time: a verdict is worse
+    when it is so with each of three seeds, every one of which is told."""
     expected = _RECORD.expected(name) if _RECORD else None
     assert expected is not None, f"{name} is not on file; {_AGAIN.format(name=name)}"
+    complaints = [_complaint(name, _SEED, working.result(name, _FIRST_S), expected)]
+    while complaints[-1] and len(complaints) < _TRIES:
+        seed = _SEED + len(complaints)
+        with crew([name], [seed]) as alone:
+            working.results[name] = alone.result(name, _FIRST_S)
+        complaints.append(_complaint(name, seed, working.results[name], expected))
+        print(complaints[-2])
+    assert not complaints[-1], "\n".join(complaints)
+
+
+def _complaint(name: str, seed: int, now: Row | str, expected: Judged) -> str:
+    """What is worse than on file, and how to try it again; empty when nothing is."""
+    again = f"again: make scoreboard ONLY={name} SEED={seed}"
+    if not isinstance(now, Row):
+        return f"{name} could not be tried: {now}\n{again}"
     lost = worse(expected, now.judged)
-    assert not lost, f"{name}: {'; '.join(lost)}\nproof: {now.proof}\nagain: {again}"
+    return f"{name}: {'; '.join(lost)}\nproof: {now.proof}\n{again}" if lost else ""
 
 
 @pytest.mark.lab
 @pytest.mark.netns
-def test_the_gates_hold_and_every_lab_was_left_well(request: pytest.FixtureRequest) -> None:
+def test_the_gates_that_hold_on_file_hold(request: pytest.FixtureRequest, on_file: record.Record) -> None:
     working = request.getfixturevalue("working")
     rows = [row for row in working.results.values() if isinstance(row, Row)]
     if len(rows) < len(names()):
         pytest.skip("only some faults were selected")
-    assert broken_gates(totals(row.judged for row in rows)) == [], f"seed {_SEED}"
-    assert working.rebuilt == [], f"seed {_SEED}"
+    print("\n".join(f"a lab was made anew after {text}" for text in working.rebuilt))
+    known = {text.split()[0] for run in (on_file.rows, on_file.again) for text in _broken(run.values())}
+    assert [text for text in _broken(rows) if text.split()[0] not in known] == [], f"seed {_SEED}"
+
+
+def _broken(rows: Iterable[Row]) -> list[str]:
+    return broken_gates(totals(row.judged for row in rows))
 
 
 @pytest.mark.parametrize("name", TRUTHS)
@@ -73,12 +99,6 @@ def test_a_rehearsal_is_judged_by_the_same_rules(name: str) -> None:
 
 
 # What is on file
-
-
-@pytest.fixture(scope="module")
-def on_file() -> record.Record:
-    assert _RECORD is not None, "docs/scoreboard.json is not there. Next: make scoreboard"
-    return _RECORD
 
 
 def test_every_fault_is_on_file_with_the_truth_that_its_file_has(on_file: record.Record) -> None:
