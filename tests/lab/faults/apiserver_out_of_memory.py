@@ -22,7 +22,7 @@ TRUTH = Truth(
 @contextmanager
 def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
     # What the kernel refuses of the address space, the process cannot have; when it is well it takes more than 1,500 MB.
-    api, limit = draw.one_of(*lab.apis), draw.between(1_200, 1_400) * 1_000_000
+    api, limit = draw.one_of(*lab.apis), draw.between(700, 1_000) * 1_000_000
     log = Log(api)
     with supervised(api, pause_s=draw.seconds(1, 4), address_space=limit) as seen:
         said = log.wait_for("out of memory", "cannot allocate memory", "failed to reserve")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from tests.lab.fault import Ask, Truth
 from tests.lab.faults._outside import elsewhere
+from tests.lab.processes import wait_until
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
 
@@ -22,5 +23,7 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
     private = str(elsewhere(lab, draw).network_address + draw.between(1000, 60000))
     with lab.nameserver.saying({lab.names.api: [private]}):
         assert lab.nameserver.ask(lab.names.api, source=lab.client) == [private]
-        assert lab.client.dial(private, lab.balancer.port) == "ENETUNREACH"
+        wait_until(
+            lambda: lab.client.dial(private, lab.balancer.port) == "ENETUNREACH", f"no route to {private} is known", within=10
+        )
         yield Ask(proof=f"the name is {private}, for which the router has no route; the cluster is well inside")
