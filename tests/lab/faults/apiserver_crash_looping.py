@@ -19,6 +19,11 @@ TRUTH = Truth(
     },
     because="What ends it each time is not seen from outside; and a short look may fall into one of the pauses.",
 )
+MISSED = (
+    "From outside it comes and goes: ten fresh connections in some seconds are refused, answered and refused again, which "
+    "is what a balancer with one dead server or an address with two holders shows, too, and what a restart shows that ends "
+    "well. A request for /readyz after each return, or the attempts' count on the node, would tell."
+)
 
 
 @contextmanager

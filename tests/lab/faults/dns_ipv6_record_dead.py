@@ -14,6 +14,11 @@ TRUTH = Truth(
     acceptable={"bot": ("dns-wrong-address", "firewall-drop", "node-down")},
     because="The silent address may be an old record, a machine that is off, or closed by a filter; the other one answers.",
 )
+MISSED = (
+    "The silent address stands beside one that answers. That it is an old record is not named: nothing that is looked at "
+    "knows which addresses are right. The cluster's own list of its API servers would tell, where the name leads to them "
+    "and not to a balancer."
+)
 
 
 @contextmanager

@@ -14,6 +14,11 @@ TRUTH = Truth(
     acceptable={"bot": ("dns-wrong-address", "node-down", "lb-backend-down")},
     because="The dead address may be an old record or a machine that is off; the other one answers either way.",
 )
+MISSED = (
+    "The address that nobody has stands beside one that answers: a dead machine and a missing route are named with it, an "
+    "old record is not. The cluster's own list of its API servers would tell, where the name leads to them and not to a "
+    "balancer."
+)
 
 
 @contextmanager

@@ -14,6 +14,10 @@ TRUTH = Truth(
     acceptable={"bot": ("dns-wrong-address", "apiserver-not-running", "lb-down")},
     because="A machine that refuses may be the right one whose server is gone; only who knows the right address can tell.",
 )
+MISSED = (
+    "The host refuses as one refuses whose API server is gone. Which address is right nobody said, so that the name leads "
+    "elsewhere is not named first. Configured nodes, or the answers of an earlier day, would tell."
+)
 
 
 @contextmanager

@@ -15,6 +15,10 @@ TRUTH = Truth(
     acceptable={"bot": ("firewall-reject", "apiserver-not-running", "lb-down")},
     because="A reset is all that comes back, whether nothing listens, it listens elsewhere, or a filter forges the reset.",
 )
+MISSED = (
+    "On the wire this is a port without a listener. An API server that listens elsewhere is in the tie with the filter and "
+    "a server that does not run, and the truth leaves room for three with the balancer in its place."
+)
 
 
 @contextmanager
