@@ -65,8 +65,10 @@ class ProbeContext:
         evidence: Json | None = None,
         todo: str | None = None,
         raw_error: str | None = None,
+        warning: str | None = None,
     ) -> Finding:
-        """A finding of this probe. Start, duration and raw error come from the observations it is based on."""
+        """A finding of this probe. Start, duration and raw error come from the observations it is based on. ``warning`` says
+        what would break next; it changes neither status nor verdict."""
         observations = [seen] if isinstance(seen, Observation) else list(seen)
         started = min((item.started_at for item in observations), default=self.clock.now())
         errors = [item.raw_error for item in observations if item.raw_error]
@@ -82,6 +84,7 @@ class ProbeContext:
             evidence=evidence or {},
             raw_error=raw_error or (errors[-1] if errors else None),
             todo=todo,
+            warning=warning,
             started_at=started,
             duration_s=round(sum(item.duration_s for item in observations), 4),
         )

@@ -40,7 +40,8 @@ class Finding(Value):
 
     ``outcome`` is one of those the probe declares; ``sentence`` is what a person reads, one fact, present tense;
     ``raw_error`` the untranslated error beside it; ``todo`` what would make an unchecked thing checkable, or the command
-    to run by hand. All texts are redacted before a finding is made into an event.
+    to run by hand; ``warning`` what would break next, in one sentence, while it still works. All texts are redacted before a
+    finding is made into an event.
     """
 
     probe: str
@@ -54,6 +55,7 @@ class Finding(Value):
     evidence: Json = {}
     raw_error: str | None = None
     todo: str | None = None
+    warning: str | None = None
     started_at: Moment
     duration_s: float = 0.0
 
