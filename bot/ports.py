@@ -16,6 +16,11 @@ from bot.model.events import Event, Thread, Trigger
 from bot.model.finding import Finding
 from bot.model.investigation import Investigation, Ref
 from bot.model.observation import Connection, Handshake, HttpAnswer, Lookup, Plaintext
+from bot.model.reads import ApiObject as ApiObject
+from bot.model.reads import Kind as Kind
+from bot.model.reads import Listing as Listing
+from bot.model.reads import LogAnswer as LogAnswer
+from bot.model.reads import Scrape as Scrape
 from bot.model.target import Cluster, CredentialKind, Endpoint, Target
 from bot.model.vantage import Vantage
 
@@ -97,56 +102,6 @@ class Network(Protocol):
         ...
 
 
-class ApiObject(Value):
-    """What probes need of a Kubernetes object: identity, and the slim JSON they asked for."""
-
-    kind: str
-    namespace: str | None = None
-    name: str
-    data: Json = {}
-
-
-class Kind(StrEnum):
-    """The kinds of object that are listed. Of those that may hold secrets only the names are ever asked for."""
-
-    NODES = "nodes"
-    API_SERVICES = "apiservices"
-    VALIDATING_WEBHOOKS = "validatingwebhookconfigurations"
-    MUTATING_WEBHOOKS = "mutatingwebhookconfigurations"
-    LEASES = "leases"
-    SERVICES = "services"
-    ENDPOINT_SLICES = "endpointslices"
-    SECRET_NAMES = "secrets"  # noqa: S105 - the name of a kind
-
-
-class Listing(Value):
-    """Some objects of one kind. ``remaining`` is how many more there are, as far as the server says; ``after`` marks the next
-    page; ``server_time`` is the server's own clock at its answer."""
-
-    items: tuple[ApiObject, ...] = ()
-    remaining: int = 0
-    after: str | None = None
-    server_time: Moment | None = None
-
-
-class Scrape(Value):
-    """One reading of metrics. ``samples`` has, for each family that is there, its value by the labels that were kept.
-    ``at`` is seconds on a clock that only runs forward; ``complete`` is false when there was more than is read."""
-
-    samples: dict[str, dict[tuple[str, ...], float]]
-    at: float
-    size: int
-    complete: bool = True
-
-
-class LogAnswer(Value):
-    """What the API server answered when it was asked for a log: its status and, where it failed, why."""
-
-    status: int
-    message: str = ""
-    duration_s: float = 0.0
-
-
 class KubernetesReads(Protocol):
     """Read-only Kubernetes requests through a verified, authenticated connection, in the round's budget of object
     reads. Raises Unavailable (with the reason in words) when the API cannot be asked."""
@@ -183,6 +138,13 @@ class KubernetesReads(Protocol):
     async def ask_for_log(self, namespace: str, pod: str, container: str) -> LogAnswer:
         """Asks for one byte of a container's last log line, which makes the API server connect to the kubelet. What the line
         says is not kept. It may take as long as the server waits for the kubelet, which is 30 s."""
+        ...
+
+    async def read_log(
+        self, namespace: str, pod: str, container: str, *, previous: bool = False, since_s: int | None = None
+    ) -> LogAnswer:
+        """The last 20 lines of a container's log, or of its attempt before; only what is younger than ``since_s`` seconds
+        where that is given. Each line begins with the time at which it was written."""
         ...
 
 

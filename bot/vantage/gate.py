@@ -70,6 +70,12 @@ class GatedReads:
         await self._pass()
         return await self._reads.ask_for_log(namespace, pod, container)
 
+    async def read_log(
+        self, namespace: str, pod: str, container: str, *, previous: bool = False, since_s: int | None = None
+    ) -> LogAnswer:
+        await self._pass()
+        return await self._reads.read_log(namespace, pod, container, previous=previous, since_s=since_s)
+
     async def _pass(self) -> None:
         target = self._target
         if target.proxy_url is not None or target.scheme != "https":

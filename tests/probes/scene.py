@@ -135,6 +135,12 @@ class KnownObjects:
             raise found
         return found
 
+    async def read_log(
+        self, namespace: str, pod: str, container: str, *, previous: bool = False, since_s: int | None = None
+    ) -> LogAnswer:
+        """Logs of attempts before are kept under ``POD previous``."""
+        return await self.ask_for_log(namespace, f"{pod} previous" if previous else pod, container)
+
     def _check(self) -> None:
         if self.error is not None:
             raise self.error

@@ -42,12 +42,27 @@ class Slim(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
+class _Managed(Slim):
+    manager: Text = None
+    operation: Text = None
+    time: str | None = None
+    subresource: Text = None
+
+
 class Metadata(Slim):
     name: str
     namespace: str | None = None
     labels: Labels = {}
     annotations: Labels = {}
     creationTimestamp: str | None = None
+    generation: int | None = None
+    managedFields: Annotated[tuple[_Managed, ...], BeforeValidator(_or_empty)] = ()
+
+    @property
+    def written(self) -> Json:
+        """When it was made, and who wrote which part of it when; a status is not what somebody wanted."""
+        wanted = [one.model_dump(include={"manager", "operation", "time"}) for one in self.managedFields if not one.subresource]
+        return {"creationTimestamp": self.creationTimestamp, "written": wanted}
 
 
 class Condition(Slim):
@@ -106,6 +121,7 @@ class _Container(Slim):
 
 class _PodSpec(Slim):
     nodeName: str | None = None
+    hostNetwork: bool = False
 
 
 class _PodStatus(Slim):
@@ -128,6 +144,7 @@ class Pod(Whole):
             "annotations": annotations,
             "creationTimestamp": self.metadata.creationTimestamp,
             "nodeName": self.spec.nodeName,
+            "hostNetwork": self.spec.hostNetwork,
             **status,
             "conditions": [one.data() for one in self.status.conditions],
             "containers": [one.data() for one in self.status.containerStatuses],
@@ -231,15 +248,82 @@ class EndpointSlice(Whole):
         return {"labels": self.metadata.labels, "ready": ready, "addresses": known, "ports": ports}
 
 
+class _ServicePort(Slim):
+    name: Text = None
+    port: int | None = None
+    protocol: str = "TCP"
+    targetPort: int | str | None = None
+
+
 class _ServiceSpec(Slim):
     type: str | None = None
+    clusterIPs: Texts = ()
+    selector: Labels = {}
+    ports: Annotated[tuple[_ServicePort, ...], BeforeValidator(_or_empty)] = ()
 
 
 class Service(Whole):
     spec: _ServiceSpec = _ServiceSpec()
 
     def data(self) -> Json:
-        return self.spec.data()
+        return {"labels": self.metadata.labels, **self.spec.data()}
+
+
+class Changed(Whole):
+    """What was written when and by whom, and nothing of what."""
+
+    def data(self) -> Json:
+        return {"labels": self.metadata.labels, **self.metadata.written}
+
+
+class _PolicySpec(Slim):
+    """Taken as it is: ``bot.model.network_policy`` reads it, and knows what a missing key means."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class NetworkPolicy(Whole):
+    spec: _PolicySpec = _PolicySpec()
+
+    def data(self) -> Json:
+        return {"spec": self.spec.model_dump(), **self.metadata.written}
+
+
+class _WorkloadSpec(Slim):
+    replicas: int | None = None
+
+
+class _WorkloadStatus(Slim):
+    observedGeneration: int | None = None
+    replicas: int = 0
+    updatedReplicas: int = 0
+    availableReplicas: int = 0
+    readyReplicas: int = 0
+    desiredNumberScheduled: int | None = None
+    updatedNumberScheduled: int = 0
+    numberAvailable: int = 0
+    conditions: Conditions = ()
+
+
+class Workload(Whole):
+    """A Deployment, DaemonSet or StatefulSet: how many of its pods there should be, are new, and are available."""
+
+    spec: _WorkloadSpec = _WorkloadSpec()
+    status: _WorkloadStatus = _WorkloadStatus()
+
+    def data(self) -> Json:
+        status = self.status
+        daemons = status.desiredNumberScheduled is not None
+        wanted = status.desiredNumberScheduled if daemons else 1 if self.spec.replicas is None else self.spec.replicas
+        return {
+            "labels": self.metadata.labels,
+            "wanted": wanted,
+            "updated": status.updatedNumberScheduled if daemons else status.updatedReplicas,
+            "available": status.numberAvailable if daemons else status.availableReplicas,
+            "observed": status.observedGeneration is None or status.observedGeneration >= (self.metadata.generation or 0),
+            "conditions": [one.data() for one in status.conditions],
+            **self.metadata.written,
+        }
 
 
 class ConfigMap(Whole):
@@ -282,6 +366,12 @@ PLACES: Mapping[Kind, Place] = MappingProxyType(
         Kind.LEASES: Place(group="apis/coordination.k8s.io/v1", form=Lease),
         Kind.SERVICES: Place(group="api/v1", form=Service),
         Kind.ENDPOINT_SLICES: Place(group="apis/discovery.k8s.io/v1", form=EndpointSlice),
+        Kind.NETWORK_POLICIES: Place(group="apis/networking.k8s.io/v1", form=NetworkPolicy),
+        Kind.NAMESPACES: Place(group="api/v1", form=Whole, names_only=True),
+        Kind.DEPLOYMENTS: Place(group="apis/apps/v1", form=Workload),
+        Kind.DAEMON_SETS: Place(group="apis/apps/v1", form=Workload),
+        Kind.STATEFUL_SETS: Place(group="apis/apps/v1", form=Workload),
+        Kind.CONFIG_MAP_NAMES: Place(group="api/v1", form=Changed, names_only=True),
         Kind.SECRET_NAMES: Place(group="api/v1", form=Whole, names_only=True),
     }
 )

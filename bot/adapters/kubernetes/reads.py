@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from bot.adapters.kubernetes.client import BUDGET, TIMEOUT_S, Answer, Ask, Client
+from bot.adapters.kubernetes.client import BUDGET, TIMEOUT_S, Answer, Ask, Client, cut
 from bot.adapters.kubernetes.forms import PLACES, ConfigMap, EndpointSlice, Page, Pod, Slim
 from bot.adapters.kubernetes.metrics import Metrics
 from bot.errors import Unavailable
@@ -26,6 +26,9 @@ _METRICS_MAX_BYTES = 64 * 1024 * 1024
 
 _LOG_TIMEOUT_S = 35.0
 """The server itself waits 30 s for a kubelet that does not answer, and then says so."""
+
+_LOG_LINES = 20
+_LOG_BYTES = 64 * 1024
 
 _NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -183,6 +186,45 @@ class KubernetesApi:
             return LogAnswer(status=answer.status, message=message, duration_s=round(time.monotonic() - began, 3))
 
         return await self._client.once(("log", namespace, pod, container), read)
+
+    async def read_log(
+        self, namespace: str, pod: str, container: str, *, previous: bool = False, since_s: int | None = None
+    ) -> LogAnswer:
+        """The tail of a log, each line with its time before it."""
+        ask = Ask(
+            what=f"the log of {namespace}/{pod}",
+            path=f"/api/v1/namespaces/{_part(namespace)}/pods/{_part(pod)}/log",
+            right=f"get pods/log in {namespace}",
+            query=_query(
+                container=container,
+                tailLines=_LOG_LINES,
+                limitBytes=_LOG_BYTES,
+                timestamps="true",
+                previous="true" if previous else None,
+                sinceSeconds=since_s,
+            ),
+            accept="text/plain, application/json",
+            timeout_s=max(_LOG_TIMEOUT_S, self._timeout_s),
+            max_bytes=2 * _LOG_BYTES,
+            slow=True,
+        )
+
+        async def read() -> LogAnswer:
+            began = time.monotonic()
+            answer = await self._client.get(ask)
+            if answer.status in (401, 403):
+                raise self._client.refused(ask, answer)
+            good = answer.status == 200
+            lines = answer.body.decode("utf-8", "replace").splitlines()[-_LOG_LINES:] if good else []
+            took = round(time.monotonic() - began, 3)
+            return LogAnswer(
+                status=answer.status,
+                message="" if good else answer.message,
+                lines=tuple(cut(line) for line in lines),
+                duration_s=took,
+            )
+
+        return await self._client.once(("log's end", namespace, pod, container, previous, since_s), read)
 
     def requests_made(self) -> int:
         """Reads that were tried in this round."""
