@@ -14,7 +14,7 @@ from bot.adapters.kubeconfig.access import as_clients_here, from_kubeconfig, res
 from bot.config import ClusterDefinition, Config
 from bot.errors import ApidownError, ConfigError, UsageError
 from bot.ports import ClusterAccess
-from bot.recognise import cluster_meant
+from bot.recognise.cluster import cluster_meant
 from bot.settings import Settings
 
 _SENTENCE = 4

@@ -20,7 +20,7 @@ from bot.model.investigation import Investigation, State
 from bot.model.target import Cluster
 from bot.net.guard import forbidden_host
 from bot.ports import Investigations, Noted, Request
-from bot.recognise import cluster_meant
+from bot.recognise.cluster import cluster_meant
 from bot.registry import Answer, CommandCall, command
 from bot.when import moment
 

@@ -15,7 +15,7 @@ from bot.app import build_registry
 from bot.config import Config
 from bot.errors import UsageError
 from bot.playbook import default_folder, load_library
-from bot.recognise import cluster_meant
+from bot.recognise.cluster import cluster_meant
 from tests.require import missing
 
 _UNITS = {"minute": 60, "minutes": 60, "hour": 3600, "hours": 3600}

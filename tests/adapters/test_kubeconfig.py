@@ -28,7 +28,7 @@ from bot.config import ClusterDefinition, Config, ad_hoc
 from bot.errors import ApidownError, ConfigError, Unavailable
 from bot.model.target import CredentialKind
 from bot.ports import ClusterAccess
-from bot.recognise import cluster_meant
+from bot.recognise.cluster import cluster_meant
 from bot.settings import Settings
 from tests.pki import Authority
 

@@ -7,7 +7,7 @@ import pytest
 from bot.config import Channel, ClusterDefinition, Config
 from bot.errors import UsageError
 from bot.model.target import Endpoint
-from bot.recognise import cluster_meant
+from bot.recognise.cluster import cluster_meant
 
 PROD = ClusterDefinition(
     name="prod",
