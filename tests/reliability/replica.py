@@ -3,9 +3,10 @@
 It is production's ``serve`` with its settings from the environment. Only the store and the Slack client are subclasses that
 count what passes through them and send this process SIGKILL at the n-th occurrence. Nothing is cleaned up, as in a crash.
 
-The order is {"deaths": [{"point", "nth", "note"}, …], "lease_s", "renew_every_s", "scan_every_s", "watch_s", "timeout_s"}.
-``note`` is a file that is made at the moment of death: the replica that makes it dies, and no other does. A death counts
-only once the notes of those before it are there.
+The order is {"deaths": [{"point", "nth", "note", "after"}, …], "lease_s", "renew_every_s", "scan_every_s", "watch_s",
+"timeout_s"}. ``note`` is a file that is made at the moment of death: the replica that makes it dies, and no other does. A
+death counts only once the notes of those before it are there; ``after`` are the notes of all ends before it, those that a
+signal from outside brings included.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Death:
     point: str
     nth: int
     note: str
+    after: list[str]
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Fate:
 
     def passes(self, point: str) -> None:
         ahead = next((death for death in self.deaths if not os.path.exists(death.note)), None)
-        if ahead is None or ahead.point != point:
+        if ahead is None or ahead.point != point or not all(os.path.exists(note) for note in ahead.after):
             return
         self._counts[ahead.note] = self._counts.get(ahead.note, 0) + 1
         if self._counts[ahead.note] < ahead.nth:

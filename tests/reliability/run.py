@@ -119,7 +119,14 @@ class World:
         name, port = f"replica-{len(self.members) + 1}", free_port()
         order = {
             "deaths": [
-                {"point": end.point, "nth": end.nth, "note": str(note)} for end, note in self.deaths if end.point not in _SIGNALS
+                {
+                    "point": end.point,
+                    "nth": end.nth,
+                    "note": str(note),
+                    "after": [str(before) for _, before in self.deaths[:number]],
+                }
+                for number, (end, note) in enumerate(self.deaths)
+                if end.point not in _SIGNALS
             ],
             "watch_s": WATCH_S,
             "timeout_s": SLACK_TIMEOUT_S,
@@ -153,7 +160,12 @@ class World:
 
     async def ready(self) -> None:
         for member in self.members:
-            await self.slack.wait_for(member.is_ready, _START_S, "a replica is ready")
+
+            async def settled(member: Member = member) -> bool:
+                return not member.alive or await member.is_ready()
+
+            await self.slack.wait_for(settled, _START_S, "a replica is ready")
+            assert member.alive, f"it ended while it started:\n{_tail(self.folder / f'{member.name}.log', 5)}"
 
     async def close(self) -> None:
         for member in self.members:
@@ -222,13 +234,14 @@ class World:
         last = next((event.by for event in reversed(events) if event.epoch), events[0].by if events else "replica-1")
         victim = self.member(last)
         if victim is None or not victim.alive:
+            note.touch()  # nobody is left to end; the ends after this one come all the same
             return
         victim.process.send_signal(_SIGNALS[end.point])
         self.seen.ended.append((end.point, time.monotonic(), victim.name))
+        note.write_text(str(time.monotonic()))
         if end.point == FROZEN:
             await asyncio.sleep(self.plan.durations.lease_s + _LONGER_S)
             victim.process.send_signal(signal.SIGCONT)
-        note.write_text(str(time.monotonic()))
 
     async def _events(self) -> list[Event]:
         refs = await self._refs()
