@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from bot.model.answer import ManualAnswered
 from bot.model.base import Json, Moment, Value
 from bot.model.events import Event, Thread, Trigger
 from bot.model.finding import Finding
 from bot.model.investigation import Investigation, Ref
-from bot.model.observation import Connection, Handshake, HttpAnswer, Lookup, Plaintext
+from bot.model.observation import Connection, Handshake, HttpAnswer, Lookup, Packets, Plaintext
 from bot.model.reads import ApiObject as ApiObject
 from bot.model.reads import Kind as Kind
 from bot.model.reads import Listing as Listing
@@ -73,10 +74,23 @@ class Network(Protocol):
         ...
 
     async def fresh_handshake(
-        self, address: str, port: int, *, server_name: str, sample: int, proxy_url: str | None = None
+        self,
+        address: str,
+        port: int,
+        *,
+        server_name: str,
+        sample: int,
+        proxy_url: str | None = None,
+        deadline: float | None = None,
     ) -> Handshake:
         """One more handshake on a connection of its own, which verifies nothing and reads the chain, so that the chain is
-        that of the very server that answered. ``sample`` numbers it; each number is an operation by itself."""
+        that of the very server that answered. ``sample`` numbers it; each number is an operation by itself. ``deadline`` is
+        for a probe that looks for longer than the ladder lasts."""
+        ...
+
+    async def packets(self, address: str, port: int, *, sizes: tuple[int, ...]) -> Packets:
+        """One packet of each size in bytes that nobody may take apart on the way, to an address whose ``port`` accepts
+        connections, but not to that port: nobody listens where they go."""
         ...
 
     async def plaintext(self, address: str, port: int, *, proxy_url: str | None = None) -> Plaintext: ...
@@ -245,11 +259,13 @@ class Resolution(Value):
 
 
 class Noted(StrEnum):
-    """What became of a wish about an investigation: it is in its log now, it had been there, or it comes too late."""
+    """What became of a wish about an investigation: it is in its log now, it had been there, it comes too late, or somebody
+    else was quicker."""
 
     NEW = "new"
     REPEATED = "repeated"
     OVER = "over"
+    TAKEN = "taken"
 
 
 class Investigations(Protocol):
@@ -268,6 +284,11 @@ class Investigations(Protocol):
 
     async def rerun(self, ref: Ref, *, who: str, key: str | None = None) -> Noted:
         """``OVER`` when it is still running, or closed."""
+        ...
+
+    async def answer(self, ref: Ref, told: ManualAnswered, *, round: int) -> Noted:
+        """Notes an answer to a manual step of this round. ``OVER`` when the round is not the newest any more or all is closed,
+        ``TAKEN`` when somebody else answered what the message showed."""
         ...
 
     async def bind(self, key: str, ref: Ref | None = None) -> Ref | None:

@@ -1,4 +1,4 @@
-"""Who started, joined, cancelled and re-ran what: one audit line each in the process's log, besides the event in the
+"""Who started, joined, cancelled, re-ran and answered what: one audit line each in the process's log, besides the event in the
 investigation's own. It stands around the intake, so that commands, buttons and alerts all pass it; what is refused never
 gets here and is told by whoever refuses it."""
 
@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from bot.errors import Unavailable
 from bot.logs import audit
+from bot.model.answer import ManualAnswered
 from bot.model.investigation import Investigation, Ref
 from bot.ports import Investigations, Noted, Opening, Request, Resolution
 
@@ -46,6 +47,14 @@ class Audited:
             noted = await self._inner.rerun(ref, who=who, key=key)
         if noted is Noted.NEW:
             audit("re-ran", who=who, cluster=ref.cluster, investigation=ref.id)
+        return noted
+
+    async def answer(self, ref: Ref, told: ManualAnswered, *, round: int) -> Noted:
+        facts = {"who": told.who, "cluster": ref.cluster, "investigation": ref.id}
+        async with _in_doubt("answer", **facts):
+            noted = await self._inner.answer(ref, told, round=round)
+        if noted is Noted.NEW:
+            audit("answered", step=told.step, answer=told.answer.value, **facts)
         return noted
 
     async def bind(self, key: str, ref: Ref | None = None) -> Ref | None:

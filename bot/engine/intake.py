@@ -11,6 +11,7 @@ from bot.clock import Clock
 from bot.engine.journal import make_event
 from bot.errors import Refused
 from bot.ids import investigation_id, is_adhoc
+from bot.model.answer import ManualAnswered
 from bot.model.base import Value
 from bot.model.events import Event, EventType, Opened
 from bot.model.investigation import Investigation, Ref, State
@@ -109,8 +110,7 @@ class Intake:
 
     async def _ask(self, type: EventType, ref: Ref, who: str, key: str | None, states: set[State]) -> Noted:
         """Without a key, wishes of one round are one."""
-        log = [entry.event for entry in await self._store.read(ref)]
-        state = replay(ref, log)
+        log, state = await self._read(ref)
         if state is None:
             return Noted.OVER
         event = self._event(type, key or state.round, data=Asked(who=who), round=state.round, by=who)
@@ -123,11 +123,34 @@ class Intake:
         self._wake(ref)
         return Noted.NEW
 
+    async def answer(self, ref: Ref, told: ManualAnswered, *, round: int) -> Noted:
+        log, state = await self._read(ref)
+        event = self._event(EventType.MANUAL_ANSWERED, round, told.step, told.number, data=told, round=round, by=told.who)
+        earlier = _with_id(event.id, log)
+        if earlier is not None:
+            return _whose(earlier, event)
+        if state is None or state.state is State.CLOSED or state.round != round or state.step(told.step) is None:
+            return Noted.OVER
+        added = await self._store.append(ref, [event])
+        log, state = await self._read(ref)
+        if not added:
+            # Somebody else's came in between, or our own answer's, of a store that answered too late.
+            return _whose(_with_id(event.id, log) or event, event)
+        step = state.step(told.step) if state is not None else None
+        if step is None or step.answers <= told.number:
+            return Noted.OVER  # it was closed, or looked at again, in that moment
+        self._wake(ref)
+        return Noted.NEW
+
     async def bind(self, key: str, ref: Ref | None = None) -> Ref | None:
         return await self._store.bind(key, ref)
 
     async def look(self, ref: Ref) -> Investigation | None:
-        return replay(ref, [entry.event for entry in await self._store.read(ref)])
+        return (await self._read(ref))[1]
+
+    async def _read(self, ref: Ref) -> tuple[list[Event], Investigation | None]:
+        log = [entry.event for entry in await self._store.read(ref)]
+        return log, replay(ref, log)
 
     async def current(self) -> list[Investigation]:
         found = [await self.look(ref) for ref in await self._store.active()]
@@ -137,3 +160,14 @@ class Intake:
         return make_event(
             type, *parts, data=data, round=round, at=self._clock.now(), by=by or self._replica, redactor=self._redactor
         )
+
+
+def _with_id(id: str, log: Sequence[Event]) -> Event | None:
+    return next((known for known in log if known.id == id), None)
+
+
+def _whose(known: Event, told: Event) -> Noted:
+    """Whether an answer that is there is this one: the same click, or the same person who says the same."""
+    same_click = known.data["key"] is not None and known.data["key"] == told.data["key"]
+    same_word = all(known.data[name] == told.data[name] for name in ("who", "answer", "note"))
+    return Noted.REPEATED if same_click or same_word else Noted.TAKEN

@@ -22,6 +22,7 @@ _MISSING: Mapping[VantageKind, str] = {
     VantageKind.IN_CLUSTER: "no agent inside the cluster is connected",
     VantageKind.NODE: "no agent on a node is connected",
     VantageKind.CONTROL_PLANE: "no agent on a control-plane node is connected",
+    VantageKind.PERSON: "a probe cannot ask a person",
 }
 
 

@@ -176,7 +176,10 @@ class CorrelationEvaluated(Value):
 
 
 class Diagnosed(Value):
+    """Data of ``diagnosed``. ``heard`` is how many answers to manual steps of its round it takes into account."""
+
     diagnosis: Diagnosis
+    heard: int = 0
 
 
 class Concluded(Value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from bot.model.alert import Alert
+from bot.model.answer import is_answer
 from bot.model.base import Moment, Value
 from bot.model.change import Onset
 from bot.model.diagnosis import Correlation, Diagnosis, Triage, Verdict
@@ -50,7 +51,8 @@ class Progress(StrEnum):
 
 
 class StepState(Value):
-    """One step as a view shows it. ``status`` and ``sentence`` are there once it is finished."""
+    """One step as a view shows it. ``status`` and ``sentence`` are there once it is finished. ``answers`` is how often people
+    answered it, if it is for a person; what they said last is its finding."""
 
     plan: StepPlan
     progress: Progress = Progress.WAITING
@@ -58,6 +60,12 @@ class StepState(Value):
     sentence: str = ""
     duration_s: float = 0.0
     findings: tuple[Finding, ...] = ()
+    answers: int = 0
+
+    @property
+    def answer(self) -> Finding | None:
+        """What a person answered, if it stands."""
+        return next((finding for finding in self.findings if is_answer(finding)), None)
 
 
 class Investigation(Value):
@@ -65,6 +73,7 @@ class Investigation(Value):
     ``messages`` are all that were posted, of every round; ``undeliverable`` says why no more can be in this one.
     ``asked_by`` asked for this round, if it is not the first; ``before`` is how the one before ended, and ``ended_at`` when.
     ``closed_to_us`` are channels that the thread could not be begun in, ``moves`` how often it was moved for that.
+    ``weighed`` is how many of the round's answers the diagnosis knows of.
     Not ``durable``: the store is away, and what is seen is only with the replica that sees it."""
 
     ref: Ref
@@ -81,6 +90,7 @@ class Investigation(Value):
     correlations: tuple[Correlation, ...] = ()
     diagnosis: Diagnosis | None = None
     diagnosed_at: Moment | None = None
+    weighed: int = 0
     concluded: Concluded | None = None
     concluded_at: Moment | None = None
     closed: Closed | None = None
@@ -114,6 +124,11 @@ class Investigation(Value):
         """The round's findings, each once though steps share them."""
         unique = {finding.key: finding for step in self.steps for finding in step.findings}
         return tuple(unique.values())
+
+    @property
+    def answers(self) -> int:
+        """How often people answered manual steps of this round, answers that were taken back included."""
+        return sum(step.answers for step in self.steps)
 
     @property
     def server_url(self) -> str:

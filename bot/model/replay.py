@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bot.model.answer import Answer, ManualAnswered, finding_of
 from bot.model.change import Onset
 from bot.model.events import (
     VERSION,
@@ -35,7 +36,7 @@ from bot.model.events import (
     Triaged,
     Trigger,
 )
-from bot.model.finding import Finding
+from bot.model.finding import Finding, Status
 from bot.model.investigation import ROUNDS_BY_ALERTS, Investigation, Progress, Ref, State, StepState
 
 
@@ -95,6 +96,7 @@ def _round_started(state: Investigation, event: Event) -> dict[str, Any]:
         "correlations": (),
         "diagnosis": None,
         "diagnosed_at": None,
+        "weighed": 0,
         "concluded": None,
         "concluded_at": None,
         "rerun_requested_by": None,
@@ -137,6 +139,9 @@ def _with_finding(step: StepState, finding: Finding) -> StepState:
 
 def _step_finished(state: Investigation, event: Event) -> dict[str, Any]:
     data = StepFinished.model_validate_json(_json(event))
+    step = state.step(data.step)
+    if step is not None and step.answer is not None:
+        return {}  # a person was quicker than the remark that this step is for one
     return {
         "steps": _with_step(
             state,
@@ -164,7 +169,8 @@ def _correlation(state: Investigation, event: Event) -> dict[str, Any]:
 
 
 def _diagnosed(state: Investigation, event: Event) -> dict[str, Any]:
-    return {"diagnosis": Diagnosed.model_validate_json(_json(event)).diagnosis, "diagnosed_at": event.at}
+    data = Diagnosed.model_validate_json(_json(event))
+    return {"diagnosis": data.diagnosis, "diagnosed_at": event.at, "weighed": data.heard}
 
 
 def _concluded(state: Investigation, event: Event) -> dict[str, Any]:
@@ -228,6 +234,21 @@ def _rerun(state: Investigation, event: Event) -> dict[str, Any]:
     return {"rerun_requested_by": event.by} if event.round == state.round else {}
 
 
+def _answered(state: Investigation, event: Event) -> dict[str, Any]:
+    """An answer is its step's finding, as long as it stands. One for a round that is over meanwhile comes too late."""
+    told = ManualAnswered.model_validate_json(_json(event))
+    step = state.step(told.step)
+    if event.round != state.round or state.state is State.CLOSED or step is None or step.plan.probe is not None:
+        return {}
+    if told.answer is Answer.TAKEN_BACK:
+        plain = step.plan.manual or "needs a person"
+        said = {"findings": (), "status": Status.NOT_CHECKED, "sentence": plain}
+    else:
+        finding = finding_of(told, round=event.round, at=event.at)
+        said = {"findings": (finding,), "status": finding.status, "sentence": finding.sentence}
+    return {"steps": _with_step(state, told.step, progress=Progress.FINISHED, answers=step.answers + 1, **said)}
+
+
 def _planned(state: Investigation, event: Event) -> dict[str, Any]:
     message = DeliveryPlanned.model_validate_json(_json(event)).message
     return {"planned": (*state.planned, message)}
@@ -269,6 +290,7 @@ _FOLDS: dict[str, Callable[[Investigation, Event], dict[str, Any]]] = {
     EventType.TRIGGER_JOINED: _joined,
     EventType.CANCEL_REQUESTED: _cancel,
     EventType.RERUN_REQUESTED: _rerun,
+    EventType.MANUAL_ANSWERED: _answered,
     EventType.DELIVERY_PLANNED: _planned,
     EventType.DELIVERED: _delivered,
     EventType.DELIVERY_FAILED: _delivery_failed,

@@ -15,6 +15,8 @@ class VantageKind(StrEnum):
     IN_CLUSTER = "in-cluster"
     NODE = "node"
     CONTROL_PLANE = "control-plane"
+    PERSON = "person"
+    """Nobody probes from here: it is whoever answered a manual step."""
 
 
 class Vantage(Value):

@@ -1,6 +1,7 @@
-"""Who may start, cancel and re-run, with user groups looked up in Slack and remembered for some minutes.
+"""Who may start, cancel, re-run and answer, with user groups looked up in Slack and remembered for some minutes.
 
-Whoever is allowed to start may do all three; whoever started an investigation may always cancel and re-run that one.
+Whoever is allowed to start may do all of it; whoever started an investigation may always cancel and re-run that one, and
+answer its manual steps.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from bot.clock import Clock
 from bot.config import Config
 from bot.errors import Refused
 from bot.logs import audit
+from bot.model.answer import ManualAnswered
 from bot.model.investigation import Investigation, Ref
 from bot.ports import Investigations, Noted, Opening, Request, Resolution
 from bot.render.slack_text import Markup, fmt
@@ -108,6 +110,14 @@ class OnBehalf:
     async def rerun(self, ref: Ref, *, who: str, key: str | None = None) -> Noted:
         await self._own_or_allowed(ref, "re-run investigations that others started")
         return await self._inner.rerun(ref, who=who, key=key)
+
+    async def answer(self, ref: Ref, told: ManualAnswered, *, round: int) -> Noted:
+        await self.may_answer(ref)
+        return await self._inner.answer(ref, told, round=round)
+
+    async def may_answer(self, ref: Ref) -> None:
+        """Raises NotAllowed: an answer changes the verdict that all act on."""
+        await self._own_or_allowed(ref, "answer for investigations that others started")
 
     async def bind(self, key: str, ref: Ref | None = None) -> Ref | None:
         return await self._inner.bind(key, ref)
