@@ -11,7 +11,7 @@ a key that is not listed here is a mistake. Keys marked ? may be left out.
     impact: What stops working.
     always?: true                 # its steps run in every investigation, beside the selected playbook's
     source?: {document: "000", license?: CC-BY-4.0, url?: https://…}
-    selects?: {symptoms?: [connection-refused], alerts?: [KubeAPIDown]}
+    selects?: {symptoms?: [connection-refused], alerts?: [KubeAPIDown]}   # a symptom is in one playbook only
     steps:                        # ids are unique among steps and otherwise, those of the "always" playbooks included
       - id: apiserver-pods
         title: API server pods run in kube-system        # the good state
@@ -62,8 +62,8 @@ a key that is not listed here is a mistake. Keys marked ? may be left out.
       - {from: firewall-reject, check: Connect from the node itself, run?: "curl -k https://127.0.0.1:{port}/livez"}
 
 Durations are ``90s``, ``2m``, ``1h``, ``1h30m``, ``2d``. ``manual``, ``run``, ``say`` and ``check`` may use the
-placeholders ``{host} {port} {server} {address} {name} {proxy} {server_name} {cluster} {context} {namespace}``; a brace as such is
-``{{`` or ``}}``.
+placeholders ``{host} {port} {server} {address} {name} {proxy} {server_name} {cluster} {context} {namespace} {nodes}``;
+a brace as such is ``{{`` or ``}}``.
 """
 
 from __future__ import annotations
@@ -246,16 +246,14 @@ def _always(document: Document) -> bool:
 
 
 def _repeated_selections(playbooks: _Loaded[PlaybookForm]) -> Iterator[Problem]:
-    taken: dict[tuple[str, str], str] = {}
+    taken: dict[str, str] = {}
     for stem, (document, _) in playbooks.items():
-        selects = _raw(document, "selects", dict)
-        for kind in ("symptoms", "alerts"):
-            names = selects.get(kind)
-            for index, name in enumerate(names if isinstance(names, list) else [names]):
-                other = taken.setdefault((kind, name), stem) if isinstance(name, str) else stem
-                if other != stem:
-                    where = document.where(("selects", kind, index))
-                    yield document.problem(where, f"'{name}' selects the playbook {other} already")
+        names = _raw(document, "selects", dict).get("symptoms")
+        for index, name in enumerate(names if isinstance(names, list) else [names]):
+            other = taken.setdefault(name, stem) if isinstance(name, str) else stem
+            if other != stem:
+                where = document.where(("selects", "symptoms", index))
+                yield document.problem(where, f"'{name}' selects the playbook {other} already")
 
 
 def _refinement_cycles(causes: _Loaded[CauseForm]) -> Iterator[Problem]:

@@ -19,10 +19,12 @@ PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
         "cluster": "the cluster's name",
         "context": "the kubeconfig context",
         "namespace": "the namespace in question",
+        "nodes": "the configured control-plane nodes, each as host:port, with spaces between",
     }
 )
 """What ``fill`` knows, and what each stands for."""
 
+_LISTS = frozenset({"nodes"})
 _BRACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _CONTEXT_FLAG = re.compile(r" --context[ =]\{context\}")
 _COMMAND_SAFE = re.compile(r"[A-Za-z0-9._:/@%+=,\[\]-]+", re.ASCII)
@@ -38,7 +40,13 @@ def fill_command(text: str, values: Mapping[str, str]) -> str:
     filled in, since host names come from pasted text as well. Without a kubeconfig there is no context, and no flag for it."""
     if not values.get("context"):
         text = _CONTEXT_FLAG.sub("", text)
-    return fill(text, {name: value for name, value in values.items() if _COMMAND_SAFE.fullmatch(value)})
+    return fill(text, {name: value for name, value in values.items() if _is_safe(name, value)})
+
+
+def _is_safe(name: str, value: str) -> bool:
+    """Whether a shell takes the value as it is: as one word, or as several where there may be several."""
+    words = value.split(" ") if name in _LISTS else [value]
+    return all(_COMMAND_SAFE.fullmatch(word) for word in words)
 
 
 def _filled(match: re.Match[str], values: Mapping[str, str]) -> str:

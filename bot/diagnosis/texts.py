@@ -23,6 +23,7 @@ def values_of(cluster: Cluster, *, address: str | None = None) -> dict[str, str]
         "cluster": cluster.called,
         "context": cluster.kubeconfig_context or "",
         "namespace": "kube-system",
+        "nodes": " ".join(map(str, cluster.nodes)),
     }
 
 

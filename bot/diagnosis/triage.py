@@ -136,9 +136,13 @@ def _nothing_sentence(findings: Sequence[Finding]) -> str:
 
 
 def for_alerts(alerts: Sequence[str], playbooks: Sequence[Playbook]) -> Playbook | None:
-    """The playbook for the first of these alerts that has one."""
-    chosen = (playbook for alert in alerts for playbook in playbooks if alert in playbook.selects.alerts)
-    return next(chosen, None)
+    """The playbook for the first of these alerts that has one. Of several it is the one that names the alert nearest to the
+    begin of its list, and then the first by id: an alert may be told by several documents, and one has to be followed."""
+    for alert in alerts:
+        able = [playbook for playbook in playbooks if alert in playbook.selects.alerts]
+        if able:
+            return min(able, key=lambda playbook: (playbook.selects.alerts.index(alert), playbook.id))
+    return None
 
 
 def _playbook(symptom: str, playbooks: Sequence[Playbook]) -> str | None:

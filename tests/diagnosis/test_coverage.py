@@ -15,6 +15,7 @@ from bot.diagnosis.triage_rules import CONTROL_RULES, RULES
 from bot.model.diagnosis import CorrelationResult
 from bot.model.events import MAX_BYTES
 from bot.model.playbook import Direction, Domain
+from bot.model.target import Endpoint
 from bot.registry import Probe, scan
 from bot.template import fill_command
 from tests.diagnosis.facts import CLUSTER, THREE, answer, correlation, ladder, library
@@ -242,7 +243,9 @@ def _commands() -> Iterator[str]:
 @pytest.mark.parametrize("command", sorted(set(_commands())))
 def test_every_command_is_one_line_that_a_shell_accepts(command):
     target = CLUSTER.target.model_copy(update={"proxy_url": "http://proxy.example:3128"})
-    filled = fill_command(command, values_of(CLUSTER.model_copy(update={"target": target}), address="10.0.0.1"))
+    nodes = (Endpoint(host="10.0.0.11", port=6443), Endpoint(host="10.0.0.12", port=6443))
+    cluster = CLUSTER.model_copy(update={"target": target, "nodes": nodes})
+    filled = fill_command(command, values_of(cluster, address="10.0.0.1"))
     assert "\n" not in filled
     assert "<" not in filled.replace("</dev/null", "")
     assert subprocess.run(["sh", "-n", "-c", filled], capture_output=True, text=True).stderr == ""
