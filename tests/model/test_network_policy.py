@@ -1,4 +1,4 @@
-"""NetworkPolicies mean here what they mean to Kubernetes; properties over made-up policies, and the examples that people write."""
+"""NetworkPolicies mean here what they mean to Kubernetes: properties over made-up policies, and what people write."""
 
 from __future__ import annotations
 
