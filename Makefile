@@ -20,6 +20,9 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 ASSETS_VERSION := 1.36.2
 ASSETS_HOME := $(or $(APIDOWN_ASSETS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/apidown/assets-$(ASSETS_VERSION))
 
+# Debian's, unpacked and not installed; the version is that of Debian 12.
+PROMETHEUS_HOME := $(or $(APIDOWN_PROMETHEUS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/apidown/prometheus-2.42)
+
 HELM_VERSION := 4.3.1
 HELM_HOME := $(or $(APIDOWN_HELM),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/apidown/helm-$(HELM_VERSION))
 
@@ -29,7 +32,7 @@ COMPARE_HOME := $(or $(APIDOWN_COMPARE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/a
 COMPARE_PINS := tests/lab/compare/pins
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check fix lock docs schema lab-assets helm-lint figures scoreboard compare compare-tools reliability image clean
+.PHONY: help setup demo test coverage check fix lock docs schema lab-assets lab-prometheus helm-lint figures scoreboard compare compare-tools reliability image clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  \1\t/' | expand -t 16
@@ -79,7 +82,7 @@ docs: $(READY)  ## write the documents' generated tables and the schemas anew
 
 schema: docs  ## the same
 
-lab-assets: $(ASSETS_HOME)/kube-apiserver $(ASSETS_HOME)/etcd  ## build kube-apiserver and etcd for the control-plane tests (needs Go)
+lab-assets: $(ASSETS_HOME)/kube-apiserver $(ASSETS_HOME)/etcd lab-prometheus  ## build kube-apiserver and etcd for the control-plane tests (needs Go)
 
 # Go's version stamping, as the release builds do it: without it the server reports no version.
 LDFLAGS = -s -w $(foreach P,k8s.io/component-base/version k8s.io/client-go/pkg/version,-X $(P).gitVersion=v$(ASSETS_VERSION) \
@@ -95,6 +98,9 @@ $(ASSETS_HOME)/etcd: tests/lab/assets/go.mod
 	mkdir -p $(ASSETS_HOME)
 	cd tests/lab/assets && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $@ go.etcd.io/etcd/server/v3
 	touch $@
+
+lab-prometheus:  ## get Prometheus and the node exporter for the fault lab (needs apt; neither root nor an installation)
+	@tests/lab/assets/prometheus $(PROMETHEUS_HOME)
 
 helm-lint: $(HELM_HOME)/helm  ## build Helm for the chart's tests (needs Go), and lint the chart
 	$(HELM_HOME)/helm lint --strict --quiet --set slack.existingSecret=slack,valkey.existingSecret=valkey helm/apidown

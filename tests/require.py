@@ -8,8 +8,13 @@ from typing import NoReturn
 import pytest
 
 
+def required(kind: str) -> bool:
+    """Whether a test may not go without this kind (lab, netns, prometheus, redis, data, helm)."""
+    return kind in os.environ.get("APIDOWN_REQUIRE", "").split(",")
+
+
 def missing(kind: str, reason: str) -> NoReturn:
-    """Skips the test, or fails it where this kind (lab, netns, redis, data) is required."""
-    if kind in os.environ.get("APIDOWN_REQUIRE", "").split(","):
+    """Skips the test, or fails it where this kind is required."""
+    if required(kind):
         pytest.fail(f"{kind} is required here: {reason}", pytrace=False)
     pytest.skip(f"{kind}: {reason}")
