@@ -56,6 +56,10 @@ a key that is not listed here is a mistake. Keys marked ? may be left out.
           result?: match                                 # match (default) | match-after-widening | no-match | not-checked
           weight: weak
           says: The manifest changed just before.
+        - step: kubelet-state                            # a manual step of any playbook
+          answer: found                                  # looks-ok | found: what a person said of it
+          weight: strong
+          says: The kubelet does not run.
       against?: []                                       # lines of the same form
     next?: [{say: Look whether the container exists, run?: crictl ps -a --name kube-apiserver}]
     separated_by?:
@@ -70,8 +74,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
@@ -124,8 +128,10 @@ def load_library(folder: Path, registry: Registry, extra: Path | None = None) ->
     playbook_files = _files(folder, extra, "", problems)
     cause_files = _files(folder, extra, "causes", problems)
     known = frozenset(cause_files)
-    playbooks = _load(playbook_files, PlaybookForm, registry, known, problems)
-    causes = _load(cause_files, CauseForm, registry, known, problems)
+    playbooks = _load(playbook_files, PlaybookForm, Known(registry=registry, causes=known), problems)
+    manual, probed = _steps_by_kind(document for document, _ in playbooks.values())
+    judge = Known(registry=registry, causes=known, steps=manual, probed=probed)
+    causes = _load(cause_files, CauseForm, judge, problems)
     problems += _repeated_ids(playbooks)
     problems += _repeated_selections(playbooks)
     problems += _refinement_cycles(causes)
@@ -189,9 +195,7 @@ def _yaml_files(place: Path, inner: str) -> list[Path]:
     return sorted((place / inner).glob("[!.]*.y*ml"))
 
 
-def _load(
-    files: Mapping[str, Path], form: type[F], registry: Registry, causes: frozenset[str], problems: list[Problem]
-) -> _Loaded[F]:
+def _load(files: Mapping[str, Path], form: type[F], known: Known, problems: list[Problem]) -> _Loaded[F]:
     loaded: _Loaded[F] = {}
     for stem, path in files.items():
         try:
@@ -199,7 +203,7 @@ def _load(
         except DocumentErrors as error:
             problems += error.problems
             continue
-        result, found = validate(document, form, Known(registry=registry, causes=causes, stem=stem))
+        result, found = validate(document, form, replace(known, stem=stem))
         problems += found
         loaded[stem] = (document, result)
     return loaded
@@ -232,7 +236,18 @@ def _repeated_ids(playbooks: _Loaded[PlaybookForm]) -> Iterator[Problem]:
             common = own | common
 
 
-K = TypeVar("K", dict[str, Any], str)
+def _steps_by_kind(documents: Iterable[Document]) -> tuple[frozenset[str], frozenset[str]]:
+    """Ids of manual steps and of those with a probe, from the raw data, so that another mistake in a playbook is not reported
+    as a step that a cause names in vain."""
+    kinds: dict[bool, set[str]] = {True: set(), False: set()}
+    for document in documents:
+        for entry in (entry for key in ("steps", "otherwise") for entry in _raw(document, key, list)):
+            if isinstance(entry, dict) and isinstance(entry.get("id"), str):
+                kinds["probe" in entry].add(entry["id"])
+    return frozenset(kinds[False]), frozenset(kinds[True])
+
+
+K = TypeVar("K", dict[str, Any], list[Any], str)
 
 
 def _raw(document: Document, key: str, kind: type[K]) -> K:

@@ -20,6 +20,7 @@ from bot.document import did_you_mean
 from bot.errors import UsageError
 from bot.form import Duration, Form, ListOrOne, Text, Texts, wrong
 from bot.model import playbook as model
+from bot.model.answer import WEIGHABLE
 from bot.model.base import Json
 from bot.model.change import CHANGE_KINDS
 from bot.model.diagnosis import CorrelationResult
@@ -42,11 +43,14 @@ def _identifier(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What a file is judged against. ``stem`` is the file's name without its ending."""
+    """What a file is judged against. ``stem`` is the file's name without its ending. ``steps`` are the ids of all playbooks'
+    manual steps, ``probed`` those of the steps that have a probe."""
 
     registry: Registry
     causes: frozenset[str]
-    stem: str
+    stem: str = ""
+    steps: frozenset[str] = frozenset()
+    probed: frozenset[str] = frozenset()
 
 
 def _known(info: ValidationInfo) -> Known | None:
@@ -58,6 +62,7 @@ _LISTED = {
     "symptom": "docs/playbooks.md lists them",
     "kind of change": "docs/playbooks.md lists them",
     "cause": "apidown playbooks list",
+    "manual step": "apidown playbooks show PLAYBOOK lists its steps; a manual one has no probe",
 }
 
 
@@ -80,6 +85,25 @@ def _symptom(name: str, info: ValidationInfo) -> str:
 
 def _cause(name: str, info: ValidationInfo) -> str:
     return _among(name, "cause", known.causes) if (known := _known(info)) else name
+
+
+def _step(name: str | None, info: ValidationInfo) -> str | None:
+    known = _known(info)
+    if name is None or known is None:
+        return name
+    if name in known.probed and name not in known.steps:
+        raise wrong(f"the step '{name}' has a probe, and is no manual step", "write 'probe' and 'outcome' instead")
+    return _among(name, "manual step", known.steps)
+
+
+def _answer(answer: str | None, info: ValidationInfo) -> str | None:
+    options = [option.value for option in WEIGHABLE]
+    if answer is not None and answer not in options:
+        raise wrong(f"there is no answer '{answer}'", did_you_mean(answer, options) or f"it is one of {', '.join(options)}")
+    if (answer is None) != (info.data.get("step", "") is None) and "step" in info.data:
+        what = "a line about a step says which answer counts" if answer is None else "'answer' belongs to a step"
+        raise wrong(what, f"add 'answer': {' or '.join(options)}" if answer is None else "", instead_of=["answer"])
+    return answer
 
 
 def _own_id(name: str, info: ValidationInfo) -> str:
@@ -145,11 +169,19 @@ def _widen(widen: timedelta | None, info: ValidationInfo) -> timedelta | None:
     return widen
 
 
-def _probe_or_change(change: str | None, info: ValidationInfo) -> str | None:
-    if "probe" in info.data and (change is None) == (info.data["probe"] is None):
-        what = "either a probe or a change, and this is neither" if change is None else "either a probe or a change, not both"
-        raise wrong(f"a line of evidence is {what}", instead_of=["probe", "change"])
-    return change
+def _not_probe_too(value: str | None, info: ValidationInfo) -> str | None:
+    """A line is about one thing: a probe's outcome, a change's result or a person's answer. A wrong one is one all the same."""
+    before = _ABOUT[: _ABOUT.index(str(info.field_name))]
+    other = next((kind for kind in before if kind not in info.data or info.data[kind] is not None), None)
+    if value is not None and other is not None:
+        raise wrong(f"a line of evidence is about a probe, a change or a step, and this is about a {other} already")
+    return value
+
+
+def _about_something(step: str | None, info: ValidationInfo) -> str | None:
+    if step is None and all(kind in info.data and info.data[kind] is None for kind in ("probe", "change")):
+        raise wrong("a line of evidence is about a probe, a change or a step, and this is about none", instead_of=_ABOUT)
+    return _step(_not_probe_too(step, info), info)
 
 
 def _needs_outcome(outcomes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
@@ -159,18 +191,21 @@ def _needs_outcome(outcomes: tuple[str, ...], info: ValidationInfo) -> tuple[str
 
 
 def _of_probe(value: Any, info: ValidationInfo) -> Any:
-    if value and _without_probe(info) and info.data.get("change"):
-        raise wrong("'outcome', 'from' and 'match' belong to a probe, and this line is about a change")
+    other = next((kind for kind in ("change", "step") if info.data.get(kind)), None)
+    if value and _without_probe(info) and other:
+        raise wrong(f"'outcome', 'from' and 'match' belong to a probe, and this line is about a {other}")
     return value
 
 
 def _of_change(value: Any, info: ValidationInfo) -> Any:
-    if value and info.data.get("probe"):
-        raise wrong("'result' belongs to a change, and this line is about a probe")
+    other = next((kind for kind in ("probe", "step") if info.data.get(kind)), None)
+    if value and other:
+        raise wrong(f"'result' belongs to a change, and this line is about a {other}")
     return value
 
 
 _EITHER = ("probe", "manual")
+_ABOUT = ("probe", "change", "step")
 
 Id = Annotated[Text, AfterValidator(_identifier)]
 OwnId = Annotated[Id, AfterValidator(_own_id)]
@@ -312,10 +347,14 @@ class PlaybookForm(Form):
 
 
 class EvidenceLineForm(Form):
-    """A probe's outcome or a correlation's result, and how much it says."""
+    """A probe's outcome, a correlation's result or a person's answer to a manual step, and how much it says."""
 
     probe: ProbeId | None = None
-    change: Annotated[ChangeKindId | None, AfterValidator(_probe_or_change), Field(validate_default=True)] = None
+    change: Annotated[ChangeKindId | None, AfterValidator(_not_probe_too)] = None
+    step: Annotated[Text | None, AfterValidator(_about_something), Field(validate_default=True)] = None
+    """A manual step of any playbook."""
+    answer: Annotated[Text | None, AfterValidator(_answer), Field(validate_default=True)] = None
+    """The answer to it that counts: looks-ok or found."""
     outcomes: Annotated[
         tuple[Annotated[Text, AfterValidator(_outcome)], ...],
         ListOrOne,

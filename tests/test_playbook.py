@@ -184,6 +184,40 @@ def test_a_good_cause_becomes_the_model(tmp_path: Path) -> None:
     assert cause.next[0].run == "ssh {host}"
 
 
+def test_a_cause_may_weigh_what_a_person_answers_to_a_manual_step(tmp_path: Path) -> None:
+    line = "{{step: team, answer: found, weight: strong, says: Somebody works on it.}}"
+    text = CAUSE.replace("{{change: pod-restart, weight: weak, says: It restarted.}}", line).format(id="down")
+    library = load_library(folder_with(tmp_path, playbooks={"a": PLAYBOOK.format(id="a")}, causes={"down": text}), REGISTRY)
+    told = library.causes["down"].evidence_for[1]
+    assert (told.probe, told.change, told.step, told.answer, told.result) == (None, None, "team", "found", None)
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "near"),
+    [
+        ("step: taem, answer: found", "there is no manual step 'taem'", "did you mean 'team'?"),
+        (
+            "step: pods, answer: found",
+            "the step 'pods' has a probe, and is no manual step",
+            "write 'probe' and 'outcome' instead",
+        ),
+        ("step: team, answer: fond", "there is no answer 'fond'", "did you mean 'found'?"),
+        ("step: team, answer: skipped", "there is no answer 'skipped'", "it is one of looks-ok, found"),
+        ("step: team", "a line about a step says which answer counts", "add 'answer': looks-ok or found"),
+        ("change: pod-restart, answer: found", "'answer' belongs to a step", ""),
+        ("change: pod-restart, step: team, answer: found", "and this is about a change already", ""),
+        ("step: team, answer: found, match: all", "'outcome', 'from' and 'match' belong to a probe", ""),
+        ("step: team, answer: found, result: match", "'result' belongs to a change, and this line is about a step", ""),
+    ],
+)
+def test_a_wrong_line_about_a_step_says_what_is_right(tmp_path: Path, line: str, said: str, near: str) -> None:
+    text = CAUSE.format(id="down").replace("change: pod-restart", line)
+    shown = messages(folder_with(tmp_path, playbooks={"a": PLAYBOOK.format(id="a")}, causes={"down": text}))
+    assert said in shown
+    assert near in shown
+    assert shown.count("down.yaml:") == 1, "one mistake, one message"
+
+
 def test_a_playbook_says_which_symptoms_and_alerts_select_it(tmp_path: Path) -> None:
     library = load_library(folder_with(tmp_path, playbooks={"refused": PLAYBOOK.format(id="refused")}), REGISTRY)
     selects = library.playbooks["refused"].selects

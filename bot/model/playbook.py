@@ -137,7 +137,8 @@ class Weight(StrEnum):
 
 
 class EvidenceLine(Value):
-    """One line of evidence: a probe's outcome from some kind of vantage point, or a correlation's result.
+    """One line of evidence: a probe's outcome from some kind of vantage point, a correlation's result, or what a person
+    answered to a manual step.
 
     ``outcomes`` lists alternatives. ``says`` is the sentence shown when the line holds.
     """
@@ -146,6 +147,8 @@ class EvidenceLine(Value):
     outcomes: tuple[str, ...] = ()
     change: str | None = None
     result: str | None = None
+    step: str | None = None
+    answer: str | None = None
     vantage: VantageKind | None = None
     match: Match = Match.ANY
     weight: Weight
