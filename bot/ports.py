@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from bot.model.base import Json, Moment, Value
 from bot.model.events import Event, Thread, Trigger
 from bot.model.finding import Finding
 from bot.model.investigation import Investigation, Ref
+from bot.model.metrics import Monitoring, Role, ScrapedTarget, Series
 from bot.model.observation import Connection, Handshake, HttpAnswer, Lookup, Packets, Plaintext
 from bot.model.reads import ApiObject as ApiObject
 from bot.model.reads import Kind as Kind
@@ -159,6 +160,31 @@ class KubernetesReads(Protocol):
     ) -> LogAnswer:
         """The last 20 lines of a container's log, or of its attempt before; only what is younger than ``since_s`` seconds
         where that is given. Each line begins with the time at which it was written."""
+        ...
+
+
+class MetricsReads(Protocol):
+    """Read-only questions to a cluster's Prometheus, or to what speaks its API. Each is bounded in size and time, and raises
+    Unavailable, in words, when it is not answered. Times that come back are on our clock."""
+
+    @property
+    def monitoring(self) -> Monitoring: ...
+
+    async def targets(self) -> Sequence[ScrapedTarget]:
+        """The endpoints of this cluster's control plane that are scraped, asked anew each time. Where the other side keeps no
+        list of them they are made of the series ``up``, and have no reasons."""
+        ...
+
+    async def query(self, promql: str) -> Sequence[Series]:
+        """The series that an expression has now; with a range at its end (``up[5m]``) their values as they were scraped."""
+        ...
+
+    async def query_range(self, promql: str, *, span_s: int, step_s: int) -> Sequence[Series]:
+        """Values at equal distances over the last ``span_s`` seconds."""
+        ...
+
+    def selector(self, role: Role, *more: str) -> str:
+        """The label matchers, in braces, of a role's jobs in this cluster; ``more`` are further matchers."""
         ...
 
 
@@ -326,12 +352,26 @@ class Deliverer(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricsAccess:
+    """A cluster's Prometheus resolved for one round. ``headers`` hold credentials; ``problem`` says what of its files cannot
+    be read, and then nothing is asked."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ca_pem: str | None = None
+    proxy_url: str | None = field(default=None, repr=False)
+    problem: str | None = None
+    monitoring: Monitoring = Monitoring()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClusterAccess:
     """A cluster resolved for one round: its target as the files say now, and the credentials that go with it.
 
     ``problems`` are sentences about what could not be read or is not used; they become part of the thread. ``secrets`` tells
     the values of the credentials as far as they were read by now: nothing that the round writes may hold one. ``notes`` are
-    sentences about the way to the cluster that nobody wrote into its configuration.
+    sentences about the way to the cluster that nobody wrote into its configuration. ``metrics`` is its Prometheus, where one
+    is configured.
     """
 
     cluster: Cluster
@@ -339,6 +379,7 @@ class ClusterAccess:
     problems: tuple[str, ...] = ()
     secrets: Callable[[], frozenset[str]] = frozenset
     notes: tuple[str, ...] = ()
+    metrics: MetricsAccess | None = None
 
 
 class Directory(Protocol):

@@ -83,6 +83,26 @@ class Reject(Value):
     icmp_code: int
 
 
+class Wire(Value):
+    """What the kernel measured on one TCP connection until it was closed.
+
+    Times are seconds. ``resent`` counts packets of this machine that were sent again, because nobody acknowledged them in time;
+    ``resent_connecting`` of these, the first packet, before the connection stood. What the other end sent again is not seen.
+    ``segment`` is the most that one packet carries there, ``segment_received`` about the most that one brought, in bytes;
+    ``path_mtu`` the largest packet that the kernel takes the way to carry. ``least_rtt_s`` is None where it was not measured.
+    """
+
+    rtt_s: float
+    rtt_variation_s: float = 0.0
+    least_rtt_s: float | None = None
+    packets_sent: int
+    resent: int = 0
+    resent_connecting: int = 0
+    segment: int = 0
+    segment_received: int = 0
+    path_mtu: int = 0
+
+
 class Way(Value):
     """How this machine sends what goes to an address. Without a ``gateway`` the address is a neighbour's, or the interface is a
     ``tunnel``, which leads to one other end."""
@@ -97,7 +117,7 @@ class Connection(Observation):
     """One TCP connect to one address. ``reject`` is set when something on the way answered instead of the host.
 
     ``way`` is the one that this machine took, ``usual_way`` that of everything for which it has no route of its own; None where
-    the system does not tell.
+    the system does not tell. ``wire`` is what was measured on it, and on every connection below.
     """
 
     address: str
@@ -106,6 +126,36 @@ class Connection(Observation):
     reject: Reject | None = None
     way: Way | None = None
     usual_way: Way | None = None
+    wire: Wire | None = None
+
+
+class Fate(StrEnum):
+    """What became of one packet: the host answered it, a router or this machine finds it too big, somebody else answered, or
+    nobody did."""
+
+    ARRIVED = "arrived"
+    TOO_BIG = "too-big"
+    TOO_BIG_HERE = "too-big-here"
+    REFUSED = "refused"
+    SILENT = "silent"
+
+
+class Packet(Value):
+    """One packet that nobody may take apart. ``size`` is in bytes with its headers; ``mtu`` is the size that was said to pass,
+    ``by`` who said it."""
+
+    size: int
+    fate: Fate
+    mtu: int | None = None
+    by: str | None = None
+    after_s: float | None = None
+
+
+class Packets(Observation):
+    """Packets of several sizes to one address, all at once."""
+
+    address: str
+    sent: tuple[Packet, ...] = ()
 
 
 class PresentedCertificate(Value):
@@ -143,6 +193,7 @@ class Handshake(Observation):
     max_segment: int | None = None
     bytes_received: int = 0
     client_certificate_requested: bool | None = None
+    wire: Wire | None = None
 
 
 class Plaintext(Observation):
@@ -167,6 +218,7 @@ class HttpAnswer(Observation):
     with_credentials: bool = False
     verified: bool = False
     phases: Json = {}
+    wire: Wire | None = None
 
 
 BODY_LIMIT = 16_384

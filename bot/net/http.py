@@ -18,7 +18,7 @@ import h11
 from bot.clock import Clock
 from bot.errors import Unavailable
 from bot.model.base import Json
-from bot.model.observation import BODY_LIMIT, Failure, HttpAnswer
+from bot.model.observation import BODY_LIMIT, Failure, HttpAnswer, Wire
 from bot.model.target import Endpoint, Target
 from bot.net.stream import Closed, Stream
 from bot.net.tcp import Dial, dial
@@ -49,6 +49,7 @@ class _Progress:
     verified: bool = False
     with_credentials: bool = False
     phases: Json = field(default_factory=dict)
+    wire: Wire | None = None
 
     def fail(self, failure: Failure | None, raw_error: str | None) -> None:
         self.failure, self.raw_error = failure, raw_error
@@ -97,7 +98,7 @@ async def get(
         dialled = await route(address, target.port, watch=watch)
     if dialled.sock is None:
         return _answer(address, target, path, progress, watch.observed(dialled.failure, dialled.raw_error))
-    async with Stream(dialled.sock, leftover=dialled.leftover) as stream:
+    async with Stream(dialled.sock, leftover=dialled.leftover, resent=dialled.resent) as stream:
         if context is None or await _secure(stream, context, target, progress, watch):
             progress.verified = verify and context is not None
             headers = _plain_headers(target)
@@ -105,6 +106,7 @@ async def get(
                 headers |= secret_headers
                 progress.with_credentials = True
             await _exchange(stream, target.path + path, headers, progress, watch)
+        progress.wire = stream.wire()
     return _answer(address, target, path, progress, watch.observed(progress.failure, progress.raw_error))
 
 
@@ -125,6 +127,7 @@ def _answer(address: str, target: Target, path: str, progress: _Progress, observ
         with_credentials=progress.with_credentials,
         verified=progress.verified,
         phases=progress.phases,
+        wire=progress.wire,
         **observed,
     )
 

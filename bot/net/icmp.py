@@ -63,6 +63,20 @@ def read_reject(sock: socket.socket) -> Reject | None:
     return None
 
 
+def read_told(sock: socket.socket) -> tuple[Reject | None, int] | None:
+    """The first entry of the error queue, whoever wrote it: the ICMP error, None for this machine's own word; and the number that
+    goes with it, which is a packet's largest size where a packet was too big. None when the queue is empty."""
+    try:
+        _, ancillary, _, _ = sock.recvmsg(512, 512, socket.MSG_ERRQUEUE)
+    except OSError:
+        return None
+    for level, kind, data in ancillary:
+        wanted = (level, kind) in ((socket.IPPROTO_IP, _IP_RECVERR), (socket.IPPROTO_IPV6, _IPV6_RECVERR))
+        if wanted and len(data) >= _EXTENDED_ERROR.size:
+            return parse_extended_error(data), _EXTENDED_ERROR.unpack_from(data)[5]
+    return None
+
+
 def parse_extended_error(data: bytes) -> Reject | None:
     """A ``sock_extended_err`` with its offender; None if it is cut short or did not come from ICMP."""
     if len(data) < _EXTENDED_ERROR.size:

@@ -10,16 +10,20 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from bot.clock import Clock
-from bot.model.observation import Connection, Failure, Handshake, HttpAnswer, Lookup, Plaintext
+from bot.model.observation import Connection, Failure, Handshake, HttpAnswer, Lookup, Packets, Plaintext
 from bot.model.target import Endpoint, Target
 from bot.net import http, plaintext, tcp, tls
 from bot.net.dns import SystemResolver, lookup_server, lookup_system
+from bot.net.packets import packets
 from bot.net.proxy import ProxyRoute
 from bot.net.tcp import Dial
 from bot.net.timing import Stopwatch
 from bot.ports import Credentials
 
 T = TypeVar("T")
+
+_OBJECTS = "/api/v1/namespaces/"
+"""What is below is read from storage or a cache of it, which health is not."""
 
 
 class _Same:
@@ -42,7 +46,8 @@ class RoundNetwork:
     belong to this object and not to who asked first, so one probe's cancellation takes nothing from the others. Close
     it (or use it as an async context manager) when the round is over.
 
-    ``deadline`` is on the monotonic clock. ``health_limit`` is the number of HTTP requests an API server gets at most.
+    ``deadline`` is on the monotonic clock. ``health_limit`` is the number of HTTP requests an API server gets at most;
+    ``object_limit`` how many besides that read an object.
     A ``resolver`` that several rounds share bounds how many lookups hang at once in all of them. ``dial`` makes every
     connection that no proxy makes.
     """
@@ -53,16 +58,18 @@ class RoundNetwork:
         clock: Clock,
         deadline: float = math.inf,
         health_limit: int = 4,
+        object_limit: int = 1,
         resolver: SystemResolver | None = None,
         dial: Dial = tcp.dial,
     ) -> None:
         self._clock = clock
         self._deadline = deadline
         self._health_limit = health_limit
+        self._object_limit = object_limit
         self._resolver = resolver or SystemResolver()
         self._dial = dial
         self._tasks: dict[tuple[Hashable, ...], asyncio.Task[Any]] = {}
-        self._reserved: Counter[tuple[str, int]] = Counter()
+        self._reserved: Counter[tuple[str, int, bool]] = Counter()
         self._made = 0
         self._closed = False
 
@@ -121,7 +128,14 @@ class RoundNetwork:
         return await self._once(("handshake", address, port, server_name, ca_pem, alpn, max_segment, proxy_url), start)
 
     async def fresh_handshake(
-        self, address: str, port: int, *, server_name: str, sample: int, proxy_url: str | None = None
+        self,
+        address: str,
+        port: int,
+        *,
+        server_name: str,
+        sample: int,
+        proxy_url: str | None = None,
+        deadline: float | None = None,
     ) -> Handshake:
         def start() -> Coroutine[Any, Any, Handshake]:
             return tls.unverified_handshake(
@@ -129,11 +143,28 @@ class RoundNetwork:
                 port,
                 server_name=server_name,
                 clock=self._clock,
-                deadline=self._deadline,
+                deadline=self._deadline if deadline is None else deadline,
                 route=self._route(proxy_url),
             )
 
         return await self._once(("fresh handshake", address, port, server_name, sample, proxy_url), start)
+
+    async def packets(self, address: str, port: int, *, sizes: tuple[int, ...]) -> Packets:
+        async def send() -> Packets:
+            # The same judge as for every connection: where none may be made, no packet goes either.
+            seen = await self.connect(address, port)
+            if not seen.ok:
+                return Packets(
+                    address=address,
+                    started_at=seen.started_at,
+                    duration_s=seen.duration_s,
+                    failure=seen.failure,
+                    raw_error=seen.raw_error,
+                    capped=seen.capped,
+                )
+            return await packets(address, sizes, clock=self._clock, deadline=self._deadline)
+
+        return await self._once(("packets", address, port, sizes), send)
 
     async def plaintext(self, address: str, port: int, *, proxy_url: str | None = None) -> Plaintext:
         def start() -> Coroutine[Any, Any, Plaintext]:
@@ -162,9 +193,10 @@ class RoundNetwork:
     async def _request(
         self, address: str, target: Target, path: str, credentials: Credentials | None, verify: bool
     ) -> HttpAnswer:
-        place = (address, target.port)
-        if self._reserved[place] >= self._health_limit:
-            reason = f"{Endpoint(host=address, port=target.port)} has had its {self._health_limit} requests of this round"
+        is_object = path.startswith(_OBJECTS)
+        place, limit = (address, target.port, is_object), self._object_limit if is_object else self._health_limit
+        if self._reserved[place] >= limit:
+            reason = f"{Endpoint(host=address, port=target.port)} has had its {limit} requests of this round"
             observed = Stopwatch(self._clock).observed(Failure.BUDGET_SPENT, reason)
             return HttpAnswer(address=address, port=target.port, path=path, **observed)
         # Taken before the request, so that concurrent ones cannot overdraw, and given back if it was never sent.

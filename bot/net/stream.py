@@ -11,6 +11,9 @@ import socket
 import ssl
 from types import TracebackType
 
+from bot.model.observation import Wire
+from bot.net.wire import measured
+
 _CHUNK = 65_536
 
 
@@ -21,9 +24,10 @@ class Closed(Exception):
 class Stream:
     """Reads and writes over a non-blocking socket that it owns. OSError and SSLError pass through unchanged."""
 
-    def __init__(self, sock: socket.socket, *, leftover: bytes = b"") -> None:
+    def __init__(self, sock: socket.socket, *, leftover: bytes = b"", resent: int = 0) -> None:
         self._sock = sock
         self._leftover = leftover
+        self._resent = resent
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self.tls: ssl.SSLObject | None = None
@@ -35,6 +39,10 @@ class Stream:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._sock.close()
+
+    def wire(self) -> Wire | None:
+        """What the kernel measured so far."""
+        return measured(self._sock, resent_before=self._resent)
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str) -> ssl.SSLObject:
         """Does the handshake. Raises SSLError, Closed, OSError; ValueError for a name that TLS cannot carry."""

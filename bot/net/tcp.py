@@ -17,6 +17,7 @@ from bot.net import families
 from bot.net.icmp import KEEPS_REJECTS, failure_of, listen_for_rejects, read_reject
 from bot.net.routes import usual_way, way_to
 from bot.net.timing import TCP_TIMEOUT_S, Expired, Stopwatch, raw
+from bot.net.wire import measured, resent
 
 _FAILURES = {
     errno.ECONNREFUSED: Failure.CONNECTION_REFUSED,
@@ -41,13 +42,14 @@ _OWN_ROUTE = frozenset({errno.EHOSTUNREACH})
 @dataclass(frozen=True, kw_only=True)
 class Dialled:
     """A connected, non-blocking socket that the caller closes, or why there is none. ``leftover`` is what the peer sent
-    already, which only a proxy's answer can carry along."""
+    already, which only a proxy's answer can carry along. ``resent`` counts the packets that were sent again while connecting."""
 
     sock: socket.socket | None = None
     failure: Failure | None = None
     raw_error: str | None = None
     reject: Reject | None = None
     leftover: bytes = b""
+    resent: int = 0
 
 
 class Dial(Protocol):
@@ -74,7 +76,7 @@ async def dial(address: str, port: int, *, watch: Stopwatch, max_segment: int | 
             await asyncio.get_running_loop().sock_connect(sock, place)
         listen_for_rejects(sock, on=False)
         connected = True
-        return Dialled(sock=sock)
+        return Dialled(sock=sock, resent=resent(sock))
     except Expired as error:
         return Dialled(failure=Failure.CONNECT_TIMEOUT, raw_error=raw(error), reject=_others_word(sock, place[0]))
     except OSError as error:
@@ -131,10 +133,11 @@ async def connect(address: str, port: int, *, clock: Clock, deadline: float = ma
     watch = Stopwatch(clock, deadline)
     dialled = await (route or dial)(address, port, watch=watch)
     observed = watch.observed(dialled.failure, dialled.raw_error)
-    local = None
+    local = wire = None
     if dialled.sock is not None:
         with dialled.sock as sock:
             local = sock.getsockname()[0]
+            wire = measured(sock, resent_before=dialled.resent)
     return Connection(
         address=address,
         port=port,
@@ -142,5 +145,6 @@ async def connect(address: str, port: int, *, clock: Clock, deadline: float = ma
         reject=dialled.reject,
         way=way_to(address),
         usual_way=usual_way(address),
+        wire=wire,
         **observed,
     )

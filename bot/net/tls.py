@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.clock import Clock
-from bot.model.observation import CERTIFICATE_FAILURES, Failure, Handshake, PresentedCertificate
+from bot.model.observation import CERTIFICATE_FAILURES, Failure, Handshake, PresentedCertificate, Wire
 from bot.net.certificates import presented_chain
 from bot.net.stream import Closed, Stream
 from bot.net.tcp import Dial, dial
@@ -98,6 +98,7 @@ class _Try:
     chain: tuple[PresentedCertificate, ...] = ()
     bytes_received: int = 0
     certificate_requested: bool | None = None
+    wire: Wire | None = None
 
 
 async def handshake(
@@ -138,6 +139,7 @@ async def handshake(
         max_segment=max_segment,
         bytes_received=first.bytes_received,
         client_certificate_requested=None if seen.failure is not None else seen.certificate_requested,
+        wire=first.wire,
         **observed,
     )
 
@@ -167,6 +169,7 @@ async def unverified_handshake(
         chain=seen.chain,
         bytes_received=seen.bytes_received,
         client_certificate_requested=None if seen.failure is not None else seen.certificate_requested,
+        wire=seen.wire,
         **watch.observed(seen.failure, seen.raw_error),
     )
 
@@ -190,7 +193,7 @@ async def _attempt(
     dialled = await route(address, port, watch=watch, max_segment=max_segment)
     if dialled.sock is None:
         return _Try(failure=dialled.failure, raw_error=dialled.raw_error)
-    async with Stream(dialled.sock, leftover=dialled.leftover) as stream:
+    async with Stream(dialled.sock, leftover=dialled.leftover, resent=dialled.resent) as stream:
         try:
             async with watch.limit(TLS_TIMEOUT_S):
                 tls = await stream.start_tls(context, sni(server_name))
@@ -198,7 +201,7 @@ async def _attempt(
             result.chain = presented_chain(tls)
         except HANDSHAKE_ERRORS as error:
             result.failure, result.raw_error = classify(error, stream.first_bytes), raw(error)
-        result.bytes_received = stream.bytes_received
+        result.bytes_received, result.wire = stream.bytes_received, stream.wire()
     return result
 
 

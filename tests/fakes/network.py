@@ -15,9 +15,12 @@ from bot.model.observation import (
     CERTIFICATE_FAILURES,
     Connection,
     Failure,
+    Fate,
     Handshake,
     HttpAnswer,
     Lookup,
+    Packet,
+    Packets,
     Plaintext,
     PresentedCertificate,
     Reject,
@@ -107,6 +110,9 @@ class ScriptedNetwork:
         for alpn, segment in ((ALPN, None), (ALPN, 500), ((), None), *((alpn, None) for alpn in AGAIN)):
             self.handshakes(address, alpn=alpn, segment=segment, failure=failure, **given)
 
+    def packets_fare(self, address: str, *sent: Packet, failure: Failure | None = None) -> None:
+        self._scripts["packets", address] = {"sent": sent, "failure": failure}
+
     def says_in_plain(self, address: str, answer: str = "", *, failure: Failure | None = None, **given: Any) -> None:
         self._scripts["plaintext", address] = {"answer": answer, "failure": failure, **given}
 
@@ -158,7 +164,14 @@ class ScriptedNetwork:
         return await self._once(("handshake", address, alpn, max_segment), make)
 
     async def fresh_handshake(
-        self, address: str, port: int, *, server_name: str, sample: int, proxy_url: str | None = None
+        self,
+        address: str,
+        port: int,
+        *,
+        server_name: str,
+        sample: int,
+        proxy_url: str | None = None,
+        deadline: float | None = None,
     ) -> Handshake:
         """Where it is not scripted it fails as the connection does, or the handshake if that gets no further."""
 
@@ -172,6 +185,10 @@ class ScriptedNetwork:
             below = tls.get("failure")
         default = {"failure": below, "chain": ()} if below else {"chain": tls["chain"]} if "chain" in tls else {}
         return await self._once(("fresh", address, sample), make, default)
+
+    async def packets(self, address: str, port: int, *, sizes: tuple[int, ...]) -> Packets:
+        arrived = {"sent": tuple(Packet(size=size, fate=Fate.ARRIVED, by=address) for size in sizes)}
+        return await self._once(("packets", address), lambda given: Packets(address=address, **given), arrived)
 
     async def plaintext(self, address: str, port: int, *, proxy_url: str | None = None) -> Plaintext:
         go = "Client sent an HTTP request to an HTTPS server."
