@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import bot.probes
 from bot.adapters.kubeconfig.access import FileDirectory, with_known_servers
 from bot.adapters.kubernetes.reads import KubernetesApi
+from bot.adapters.prometheus.reads import Prometheus
 from bot.adapters.redis.policy import warn_of_eviction
 from bot.adapters.redis.store import LEASE_S, RedisStore, connect
 from bot.adapters.valkey import embedded
@@ -68,6 +69,7 @@ class Core:
             clock=self.clock,
             make_network=lambda target, deadline: RoundNetwork(clock=self.clock, deadline=deadline, dial=dial_for(target)),
             make_api=KubernetesApi,
+            make_metrics=Prometheus,
         )
 
     def rounds(self) -> RoundServices:

@@ -22,7 +22,9 @@ holds definitions and paths, and no secret. Paths are relative to the file. Keys
         nodes?: ["10.0.0.11:6443"]       # control-plane nodes, asked directly
         controls?: ["10.0.0.1:443"]      # endpoints that answer whatever happens to this cluster
         provider?: aws
-        prometheus?: http://prometheus:9090
+        balancer?: {haproxy: "https://lb:8404/stats", backend?: kube-*, user?: ann, password_file?: lb.password, ca?: lb.crt}
+        prometheus?: http://prometheus:9090     # or a mapping, with url and whatever is needed of:
+          # token_file, or username and password_file; ca, proxy_url, tenant; match: labels; jobs: names of scrape jobs
         channels?: [C0123ABCD]           # channels whose default cluster this is
         incident_channel?: C0789IJKL     # where alerts start an investigation; left out: the first of its channels
     channels?:
@@ -46,14 +48,30 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from bot.config_form import AlertForm, AlertsForm, BareUrls, ClusterForm, ConfigForm
+from bot.config_form import AlertForm, AlertsForm, BalancerForm, BareUrls, ClusterForm, ConfigForm, PrometheusForm
 from bot.document import Document, DocumentErrors, Problem, did_you_mean, read
 from bot.errors import Refused, UsageError
 from bot.form import validate
 from bot.ids import adhoc_cluster
 from bot.model.alert import DEFAULT_RULES, AlertRule, known_rule
 from bot.model.base import Value
-from bot.model.target import Cluster, CredentialKind, Endpoint, Target
+from bot.model.metrics import Monitoring, Role
+from bot.model.target import Balancer, Cluster, CredentialKind, Endpoint, Target
+
+
+class PrometheusDefinition(Value):
+    """Where a cluster's Prometheus is, as the file says, and where the credentials for it are. ``tenant`` is for those that
+    hold the data of several (``X-Scope-OrgID``)."""
+
+    url: str
+    token_file: Path | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    ca_pem: str | None = None
+    proxy_url: str | None = None
+    tenant: str | None = None
+    monitoring: Monitoring = Monitoring()
 
 
 class ClusterDefinition(Value):
@@ -79,7 +97,8 @@ class ClusterDefinition(Value):
     nodes: tuple[Endpoint, ...] = ()
     controls: tuple[Endpoint, ...] = ()
     provider: str | None = None
-    prometheus_url: str | None = None
+    balancers: tuple[Balancer, ...] = ()
+    prometheus: PrometheusDefinition | None = None
     incident_channel: str | None = None
 
     def cluster(self, target: Target | None = None, credentials: CredentialKind = CredentialKind.NONE) -> Cluster:
@@ -97,7 +116,8 @@ class ClusterDefinition(Value):
             nodes=self.nodes,
             controls=self.controls,
             provider=self.provider,
-            prometheus_url=self.prometheus_url,
+            balancers=self.balancers,
+            prometheus_url=self.prometheus.url if self.prometheus else None,
             kubeconfig_context=self.context,
         )
 
@@ -286,8 +306,37 @@ def _definition(form: ClusterForm, name: str, folder: Path, controls: tuple[Endp
         nodes=form.nodes,
         controls=tuple(dict.fromkeys([*form.controls, *controls])),
         provider=form.provider,
-        prometheus_url=form.prometheus,
+        balancers=tuple(_balancer(one, folder) for one in form.balancer),
+        prometheus=_prometheus(form.prometheus, folder),
         incident_channel=form.incident_channel,
+    )
+
+
+def _prometheus(form: PrometheusForm | None, folder: Path) -> PrometheusDefinition | None:
+    if form is None:
+        return None
+    pem = form.ca if form.ca and "-----BEGIN" in form.ca else None
+    jobs = {role: patterns for role in Role if (patterns := getattr(form.jobs, role.value))}
+    return PrometheusDefinition(
+        url=form.url.rstrip("/"),
+        token_file=_path(form.token_file, folder),
+        username=form.username,
+        password_file=_path(form.password_file, folder),
+        ca_file=None if pem else _path(form.ca, folder),
+        ca_pem=pem,
+        proxy_url=form.proxy_url,
+        tenant=form.tenant,
+        monitoring=Monitoring(match=form.match, jobs=jobs),
+    )
+
+
+def _balancer(form: BalancerForm, folder: Path) -> Balancer:
+    def file(text: str | None) -> str | None:
+        path = _path(text, folder)
+        return None if path is None else str(path)
+
+    return Balancer(
+        url=form.haproxy, backend=form.backend, user=form.user, password_file=file(form.password_file), ca_file=file(form.ca)
     )
 
 

@@ -140,7 +140,106 @@ def _as_alert(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _statistics(text: str) -> str:
+    """Where HAProxy tells: its page, without the ``;csv`` that is asked for, or its socket."""
+    near = "write http://lb.example.com:8404/stats, unix:/run/haproxy.sock or tcp://10.0.0.5:9999"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise wrong(f"'{text}' is not where HAProxy tells of itself", near) from error
+    if parts.username is not None or parts.password is not None:
+        raise wrong("a URL in this file has no user name or password in it", "use user and password_file")
+    if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
+        return f"unix:{parts.path}"
+    if parts.scheme == "tcp" and parts.hostname and port and not parts.path.strip("/"):
+        return f"tcp://{parts.netloc}"
+    if parts.scheme in ("http", "https") and parts.hostname:
+        return text.removesuffix(";csv")
+    raise wrong(f"'{text}' is not where HAProxy tells of itself", near)
+
+
+def _over_page_tls(value: str | None, info: ValidationInfo) -> str | None:
+    """Credentials go to a page whose server is verified, and to nothing else; who may use a socket, its machine says."""
+    if value and not info.data.get("haproxy", "https").startswith("https:"):
+        near = "credentials are not sent over plain http" if info.data["haproxy"].startswith("http") else "a socket has none"
+        raise wrong(f"'{info.field_name}' goes with a statistics page by https", near)
+    return value
+
+
+def _with_user(password: str | None, info: ValidationInfo) -> str | None:
+    if "user" in info.data and bool(password) != bool(info.data["user"]):
+        raise wrong("user and password_file go together; one is missing", instead_of=["user", "password_file"])
+    return _over_page_tls(password, info)
+
+
+def _as_entries(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+class BalancerForm(Form):
+    """A load balancer in front of the API servers, and where it tells of them."""
+
+    haproxy: Annotated[Text, AfterValidator(_statistics)]
+    backend: Text | None = None
+    user: Annotated[Text | None, AfterValidator(_over_page_tls)] = None
+    password_file: Annotated[Text | None, AfterValidator(_with_user), Field(validate_default=True)] = None
+    ca: Annotated[Text | None, AfterValidator(_over_page_tls)] = None
+
+
 ServerOnly = Annotated[Text | None, AfterValidator(_with_server)]
+
+
+def _as_prometheus(value: Any) -> Any:
+    return {"url": value} if isinstance(value, str) else value
+
+
+def _label(name: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
+        raise wrong(f"'{name}' is not a label's name", "a label's name has letters, digits and '_'")
+    return name
+
+
+def _over_tls(value: Any, info: ValidationInfo) -> Any:
+    if value and str(info.data.get("url", "https:")).startswith("http:"):
+        raise wrong(f"'{info.field_name}' goes with an https URL", "credentials are not sent over plain http")
+    return value
+
+
+def _password(file: str | None, info: ValidationInfo) -> str | None:
+    if "username" in info.data and bool(file) != bool(info.data["username"]):
+        raise wrong("username and password_file go together; one is missing", instead_of=["username", "password_file"])
+    if file and info.data.get("token_file"):
+        raise wrong("a server has a token_file or a username, not both")
+    return file
+
+
+JobPatterns = Annotated[tuple[Text, ...], ListOrOne]
+OverTls = Annotated[Text | None, AfterValidator(_over_tls)]
+
+
+class JobsForm(Form):
+    """What the scrape jobs of a Prometheus are called; ``*`` stands for anything."""
+
+    apiserver: JobPatterns = ()
+    etcd: JobPatterns = ()
+    node: JobPatterns = ()
+    kubelet: JobPatterns = ()
+    balancer: JobPatterns = ()
+
+
+class PrometheusForm(Form):
+    """A Prometheus, or what speaks its API. Only its URL is needed, and may be all that is written."""
+
+    url: WebUrl
+    token_file: OverTls = None
+    username: OverTls = None
+    password_file: Annotated[Text | None, AfterValidator(_password), Field(validate_default=True)] = None
+    ca: Text | None = None
+    proxy_url: WebUrl | None = None
+    tenant: Text | None = None
+    match: dict[Annotated[Text, AfterValidator(_label)], Text] = {}
+    jobs: JobsForm = JobsForm()
 
 
 class ClusterForm(Form):
@@ -160,7 +259,8 @@ class ClusterForm(Form):
     nodes: EndpointTexts = ()
     controls: EndpointTexts = ()
     provider: Text | None = None
-    prometheus: WebUrl | None = None
+    balancer: Annotated[tuple[BalancerForm, ...], BeforeValidator(_as_entries)] = ()
+    prometheus: Annotated[PrometheusForm | None, BeforeValidator(_as_prometheus)] = None
     channels: Annotated[tuple[ChannelId, ...], ListOrOne] = ()
     incident_channel: ChannelId | None = None
 

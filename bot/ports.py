@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from bot.errors import Unavailable
 from bot.model.answer import ManualAnswered
+from bot.model.balancer import BalancerStatistics
 from bot.model.base import Json, Moment, Value
 from bot.model.events import Event, Thread, Trigger
 from bot.model.finding import Finding
 from bot.model.investigation import Investigation, Ref
 from bot.model.metrics import Monitoring, Role, ScrapedTarget, Series
-from bot.model.observation import Connection, Handshake, HttpAnswer, Lookup, Packets, Plaintext
+from bot.model.observation import Connection, Failure, Handshake, HttpAnswer, Lookup, Packets, Plaintext
 from bot.model.reads import ApiObject as ApiObject
 from bot.model.reads import Kind as Kind
 from bot.model.reads import Listing as Listing
@@ -185,6 +187,22 @@ class MetricsReads(Protocol):
 
     def selector(self, role: Role, *more: str) -> str:
         """The label matchers, in braces, of a role's jobs in this cluster; ``more`` are further matchers."""
+        ...
+
+
+class StatisticsUnavailable(Unavailable):
+    """A balancer does not tell of itself. ``how`` is known where the failure itself says something about its process."""
+
+    def __init__(self, what: str, *, where: str = "", next: str = "", how: Failure | None = None) -> None:
+        super().__init__(what, where=where, next=next)
+        self.how = how
+
+
+class BalancerReads(Protocol):
+    """What load balancers say of themselves, read-only and bounded. Their statistics are no requests to an API server."""
+
+    async def read(self, balancer: BalancerAccess) -> BalancerStatistics:
+        """One reading; raises StatisticsUnavailable, in words."""
         ...
 
 
@@ -361,7 +379,21 @@ class MetricsAccess:
     ca_pem: str | None = None
     proxy_url: str | None = field(default=None, repr=False)
     problem: str | None = None
-    monitoring: Monitoring = Monitoring()
+    monitoring: Monitoring = field(default_factory=Monitoring)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalancerAccess:
+    """A cluster's balancer resolved for one round, and what people call it. ``headers`` hold credentials, ``secrets`` their
+    values; ``problem`` says what of its files cannot be read, and then nothing is asked."""
+
+    url: str
+    called: str
+    backend: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    ca_pem: str | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -371,7 +403,7 @@ class ClusterAccess:
     ``problems`` are sentences about what could not be read or is not used; they become part of the thread. ``secrets`` tells
     the values of the credentials as far as they were read by now: nothing that the round writes may hold one. ``notes`` are
     sentences about the way to the cluster that nobody wrote into its configuration. ``metrics`` is its Prometheus, where one
-    is configured.
+    is configured, ``balancers`` the balancers that tell of it.
     """
 
     cluster: Cluster
@@ -380,6 +412,7 @@ class ClusterAccess:
     secrets: Callable[[], frozenset[str]] = frozenset
     notes: tuple[str, ...] = ()
     metrics: MetricsAccess | None = None
+    balancers: tuple[BalancerAccess, ...] = ()
 
 
 class Directory(Protocol):

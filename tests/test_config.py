@@ -66,7 +66,9 @@ def messages(folder: Path, text: str) -> list[str]:
 def test_a_cluster_is_what_the_file_says(config: Config, tmp_path: Path) -> None:
     prod, staging, here = config.clusters.values()
     assert prod.kubeconfig == tmp_path / "prod.kubeconfig"
-    assert (prod.context, prod.provider, prod.prometheus_url) == ("admin", "aws", "http://prometheus:9090")
+    assert (prod.context, prod.provider) == ("admin", "aws")
+    assert prod.prometheus is not None
+    assert prod.prometheus.url == prod.cluster().prometheus_url == "http://prometheus:9090"
     assert prod.nodes == (Endpoint(host="10.0.0.11", port=6443), Endpoint(host="fd00::1", port=6443))
     assert prod.controls == (Endpoint(host="10.0.0.1", port=443), Endpoint(host="1.1.1.1", port=443))
     assert staging.server == "https://staging.example.com:443"

@@ -19,7 +19,7 @@ from bot.model.base import Json
 from bot.model.finding import Finding, Status
 from bot.model.target import Target
 from bot.model.vantage import BOT, Vantage
-from bot.ports import ClusterAccess, Credentials, KubernetesReads, Network
+from bot.ports import ClusterAccess, Credentials, KubernetesReads, MetricsAccess, MetricsReads, Network
 from bot.registry import BOUNDARY_OUTCOMES, Probe, ProbeContext
 from bot.vantage.gate import GatedReads
 
@@ -43,14 +43,22 @@ class ClosableReads(KubernetesReads, Protocol):
     async def aclose(self) -> None: ...
 
 
+class ClosableMetrics(MetricsReads, Protocol):
+    """Questions to a Prometheus whose connections belong to one round."""
+
+    async def aclose(self) -> None: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class LocalVantage:
-    """The vantage point of this process. The factories make one round's network and Kubernetes reads."""
+    """The vantage point of this process. The factories make one round's network, its Kubernetes reads, and its questions to
+    the cluster's Prometheus."""
 
     probes: Mapping[str, Probe[Any]]
     clock: Clock
     make_network: Callable[[Target, float], ClosableNetwork]
     make_api: Callable[[Target, Credentials | None], ClosableReads]
+    make_metrics: Callable[[MetricsAccess, Clock], ClosableMetrics] | None = None
     vantage: Vantage = BOT
 
     def open_round(self, access: ClusterAccess, *, round: int, ladder_deadline: float) -> LocalRound:
@@ -60,6 +68,7 @@ class LocalVantage:
             round=round,
             network=self.make_network(access.cluster.target, ladder_deadline),
             api=self.make_api(access.cluster.target, access.credentials) if access.credentials else None,
+            metrics=self.make_metrics(access.metrics, self.clock) if access.metrics and self.make_metrics else None,
         )
 
 
@@ -67,13 +76,21 @@ class LocalRound:
     """One round here; implements ``ports.ProbeRound``."""
 
     def __init__(
-        self, place: LocalVantage, *, access: ClusterAccess, round: int, network: ClosableNetwork, api: ClosableReads | None
+        self,
+        place: LocalVantage,
+        *,
+        access: ClusterAccess,
+        round: int,
+        network: ClosableNetwork,
+        api: ClosableReads | None,
+        metrics: ClosableMetrics | None = None,
     ) -> None:
         self._place = place
         self._access = access
         self._round = round
         self._network = network
         self._api = api
+        self._metrics = metrics
         self._gated = None if api is None else GatedReads(api, network, access.cluster.target)
 
     def requests_made(self) -> int:
@@ -84,6 +101,8 @@ class LocalRound:
         closing: list[Awaitable[None]] = [self._network.aclose()]
         if self._api is not None:
             closing.append(self._api.aclose())
+        if self._metrics is not None:
+            closing.append(self._metrics.aclose())
         await asyncio.gather(*closing)
 
     async def run(self, probe: str, params: Json, *, deadline: float) -> AsyncIterator[Finding]:
@@ -146,6 +165,7 @@ class LocalRound:
             deadline=deadline,
             credentials=self._access.credentials,
             api=self._gated if "api" in probe.needs else None,
+            metrics=self._metrics if "metrics" in probe.needs else None,
             problems=self._access.problems,
         )
 

@@ -14,13 +14,14 @@ from urllib.parse import unquote, urlsplit
 
 from bot.adapters.kubeconfig.credentials import FileCredentials
 from bot.adapters.kubeconfig.files import Entry, Pem, User, read_entry
+from bot.adapters.kubeconfig.monitoring import metrics_access, secrets_of
 from bot.adapters.kubeconfig.proxies import proxy_for
 from bot.clock import Clock, SystemClock
 from bot.config import ClusterDefinition, Config
 from bot.errors import ConfigError, UsageError
 from bot.model.base import Json
 from bot.model.target import Cluster, CredentialKind, Endpoint, Target
-from bot.ports import ClusterAccess
+from bot.ports import ClusterAccess, MetricsAccess
 from bot.settings import Settings
 
 _MAX_CA = 1024 * 1024
@@ -51,7 +52,9 @@ class FileDirectory:
             if not cluster.target.host:
                 raise
             place = f"{error.where}: " if error.where else ""
-            return _as_known(cluster, f"The cluster's files cannot be used, so no credentials are: {place}{error.what}.")
+            known = _as_known(cluster, f"The cluster's files cannot be used, so no credentials are: {place}{error.what}.")
+            metrics = await asyncio.to_thread(metrics_access, definition.prometheus, self._settings.proxy_environment())
+            return replace(known, metrics=metrics, secrets=lambda: _secrets_of(metrics))
 
 
 def with_known_servers(config: Config, settings: Settings) -> Config:
@@ -111,13 +114,19 @@ def _access(definition: ClusterDefinition, entry: Entry, settings: Settings, clo
     cluster = definition.cluster(target, credentials.kind if usable else CredentialKind.NONE)
     if definition.kubeconfig or entry.context:
         cluster = cluster.model_copy(update={"kubeconfig_context": entry.context or definition.context})
-    proxy = password_of(target.proxy_url)
+    metrics = metrics_access(definition.prometheus, settings.proxy_environment())
+    others = password_of(target.proxy_url) | _secrets_of(metrics)
     return ClusterAccess(
         cluster=cluster,
         credentials=credentials if usable else None,
         problems=tuple(problems),
-        secrets=lambda: credentials.secrets() | proxy,
+        secrets=lambda: credentials.secrets() | others,
+        metrics=metrics,
     )
+
+
+def _secrets_of(metrics: MetricsAccess | None) -> frozenset[str]:
+    return secrets_of(metrics) | password_of(metrics.proxy_url if metrics else None)
 
 
 def as_clients_here(access: ClusterAccess, settings: Settings) -> ClusterAccess:
