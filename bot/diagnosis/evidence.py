@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from types import MappingProxyType
 
 from bot.diagnosis.ladder import CONCLUSIVE
+from bot.model.answer import MANUAL
 from bot.model.diagnosis import Correlation, CorrelationResult
 from bot.model.finding import Finding, Status
 from bot.model.playbook import Cause, EvidenceLine, Match, Weight
 
 WIDENED_SHARE = 0.5
 """A match that needed the wider window weighs half: the wider one looks, the more one finds."""
+
+
+_NOBODY: Mapping[str, str] = MappingProxyType({})
 
 
 class Standing(Enum):
@@ -33,13 +38,15 @@ _SHARE: Mapping[Standing, float] = {Standing.HOLDS: 1.0, Standing.HOLDS_WIDENED:
 
 @dataclass(frozen=True, kw_only=True)
 class Weighed:
-    """One cause against the facts. ``supporting`` and ``opposing`` are the lines that hold."""
+    """One cause against the facts. ``supporting`` and ``opposing`` are the lines that hold. ``ask`` are the manual steps whose
+    answer it waits for."""
 
     cause: Cause
     score: float
     supporting: tuple[EvidenceLine, ...]
     opposing: tuple[EvidenceLine, ...]
     unchecked: tuple[str, ...]
+    ask: tuple[str, ...] = ()
 
     @property
     def is_decided(self) -> bool:
@@ -49,8 +56,11 @@ class Weighed:
         )
 
 
-def weigh(cause: Cause, findings: Sequence[Finding], correlations: Sequence[Correlation]) -> Weighed:
-    """Points for, minus points against. ``findings`` are those that may be trusted."""
+def weigh(
+    cause: Cause, findings: Sequence[Finding], correlations: Sequence[Correlation], by_hand: Mapping[str, str] = _NOBODY
+) -> Weighed:
+    """Points for, minus points against. ``findings`` are those that may be trusted; ``by_hand`` the manual steps that somebody
+    is asked to look at, with their titles."""
     lines_for = [(line, standing(line, findings, correlations)) for line in cause.evidence_for]
     lines_against = [(line, standing(line, findings, correlations)) for line in cause.evidence_against]
     return Weighed(
@@ -58,13 +68,34 @@ def weigh(cause: Cause, findings: Sequence[Finding], correlations: Sequence[Corr
         score=_points(lines_for) - _points(lines_against),
         supporting=tuple(line for line, how in lines_for if how in _SHARE),
         opposing=tuple(line for line, how in lines_against if how in _SHARE),
-        unchecked=_unchecked([*lines_for, *lines_against], findings, correlations),
+        unchecked=_unchecked([*lines_for, *lines_against], findings, correlations, by_hand),
+        ask=tuple(
+            dict.fromkeys(
+                line.step for line, how in [*lines_for, *lines_against] if line.step in by_hand and how is Standing.UNKNOWN
+            )
+        ),
     )
+
+
+def sayings(lines: Iterable[EvidenceLine], findings: Sequence[Finding]) -> tuple[str, ...]:
+    """What the lines say, with the person's own words where it is a person's answer."""
+    return tuple(f"{line.says}{_word(line, findings)}" for line in lines)
+
+
+_LONGEST_WORD = 240
+
+
+def _word(line: EvidenceLine, findings: Sequence[Finding]) -> str:
+    told = _about(line, findings) if line.step is not None else []
+    if not told:
+        return ""
+    word = told[0].sentence.rstrip(".")
+    return f" ({word if len(word) <= _LONGEST_WORD else word[: _LONGEST_WORD - 1] + '…'})"
 
 
 def standing(line: EvidenceLine, findings: Sequence[Finding], correlations: Sequence[Correlation]) -> Standing:
     """How one line stands. Without anything conclusive it is unknown."""
-    if line.probe is None:
+    if line.probe is None and line.step is None:
         return _standing_of_change(line, correlations)
     seen = [finding for finding in _about(line, findings) if _tells(line, finding)]
     if not seen:
@@ -73,6 +104,8 @@ def standing(line: EvidenceLine, findings: Sequence[Finding], correlations: Sequ
 
 
 def _about(line: EvidenceLine, findings: Iterable[Finding]) -> list[Finding]:
+    if line.step is not None:
+        return [f for f in findings if f.probe == MANUAL and f.subject == line.step]
     return [f for f in findings if f.probe == line.probe and line.vantage in (None, f.vantage.kind)]
 
 
@@ -82,7 +115,8 @@ def _tells(line: EvidenceLine, finding: Finding) -> bool:
 
 
 def _matches(line: EvidenceLine, seen: Sequence[Finding]) -> bool:
-    hits = [finding.outcome in line.outcomes for finding in seen]
+    wanted = line.outcomes if line.answer is None else (line.answer,)
+    hits = [finding.outcome in wanted for finding in seen]
     match line.match:
         case Match.ANY:
             return any(hits)
@@ -128,7 +162,10 @@ def _points(lines: Iterable[tuple[EvidenceLine, Standing]]) -> float:
 
 
 def _unchecked(
-    lines: Iterable[tuple[EvidenceLine, Standing]], findings: Sequence[Finding], correlations: Sequence[Correlation]
+    lines: Iterable[tuple[EvidenceLine, Standing]],
+    findings: Sequence[Finding],
+    correlations: Sequence[Correlation],
+    by_hand: Mapping[str, str],
 ) -> tuple[str, ...]:
     """What would have to be looked at for this cause, each missing look once. A layer that cannot be reached because the one
     below it fails is not missing: it is explained."""
@@ -136,10 +173,14 @@ def _unchecked(
     seen: set[tuple[str | None, str | None]] = set()
     for line, how in lines:
         place = None if line.vantage is None else line.vantage.value
-        if how is not Standing.UNKNOWN or (line.probe or line.change, place) in seen:
+        about = (line.probe or line.change or line.step, place)
+        if how is not Standing.UNKNOWN or about in seen:
             continue
-        seen.add((line.probe or line.change, place))
-        text = _why_of_change(line, correlations) if line.probe is None else _why(line, findings, place)
+        seen.add(about)
+        if line.step is not None:
+            text = f"For a person: {_lower(by_hand[line.step])}" if line.step in by_hand else None
+        else:
+            text = _why_of_change(line, correlations) if line.probe is None else _why(line, findings, place)
         if text is not None:
             texts[text] = None
     return tuple(texts)

@@ -7,12 +7,15 @@ but for the rule that a clean ladder is what "healthy" means.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bot.diagnosis.evidence import Weighed, weigh
+from bot.diagnosis.evidence import Weighed, sayings, weigh
 from bot.diagnosis.ladder import CONCLUSIVE, LAYER_OF, NOT_REACHED, is_clean, is_steady, trusted
 from bot.diagnosis.onset import is_measured_or_stated
+from bot.diagnosis.revision import what_is_new
 from bot.diagnosis.texts import fill_step, values_of
+from bot.model.answer import Answer, is_answer
 from bot.model.change import Onset
 from bot.model.diagnosis import Confidence, Correlation, CorrelationResult, Diagnosis, Layer, RankedCause, Separator, Verdict
 from bot.model.finding import Finding, Status
@@ -23,10 +26,14 @@ from bot.template import fill, fill_command
 TIE = 1.0
 """Causes this close to the first, in points, are not told apart."""
 
+ASK_WITHIN = 3.0
+"""Manual steps are asked for first that a cause waits for which one strong answer would bring to the front."""
+
 MEDIUM = 3.0
 """The score from which a cause without decisive evidence is more than a lead: one strong line."""
 
 MAX_CAUSES = 6
+MAX_ASKED = 4
 MAX_UNCHECKED = 4
 """A diagnosis is one event of bounded size, and one screen of text."""
 
@@ -73,18 +80,20 @@ def diagnose(
     revision: int,
     running: Sequence[str] = (),
     unchecked: Sequence[str] = (),
+    by_hand: Mapping[str, str] | None = None,
+    before: Diagnosis | None = None,
     final: bool,
 ) -> Diagnosis:
     """Everything that is known, weighed. ``running`` and ``unchecked`` name steps, in words, that are not in ``findings`` or
-    could not be looked at."""
+    could not be looked at; ``by_hand`` are the round's manual steps, with their titles; ``before`` is what was said last."""
     # Findings come in the order they are known; the verdict does not depend on it.
     findings = sorted(findings, key=lambda finding: finding.key)
     usable = trusted(findings)
-    weighed = _ordered(_refined(_supported(causes, usable, correlations)))[:MAX_CAUSES]
-    ranked = _ranked(weighed, cluster, _suspect(usable))
+    weighed = _ordered(_refined(_supported(causes, usable, correlations, by_hand or {})))[:MAX_CAUSES]
+    ranked = _ranked(weighed, usable, cluster)
     verdict = _verdict(ranked)
     missing = [*unchecked, *_in_vain(usable)]
-    return Diagnosis(
+    diagnosis = Diagnosis(
         revision=revision,
         verdict=verdict,
         headline=_headline(ranked, usable) if ranked else _why_inconclusive(findings, usable, running),
@@ -93,15 +102,31 @@ def diagnose(
         not_checked=tuple(dict.fromkeys([*missing, WRITES] if verdict is Verdict.HEALTHY else missing)),
         notes=_notes(onset, correlations, verdict),
         still_running=tuple(running),
+        ask=_asked(weighed),
         final=final,
     )
+    return diagnosis if before is None else diagnosis.model_copy(update={"revised": what_is_new(before, diagnosis)})
 
 
-def _supported(causes: Mapping[str, Cause], findings: Sequence[Finding], correlations: Sequence[Correlation]) -> list[Weighed]:
-    clean = is_clean(findings) and is_steady(findings)
+def _asked(weighed: Sequence[Weighed]) -> tuple[str, ...]:
+    """The manual steps that the causes in front wait for, those first that more of them wait for."""
+    close = [one for one in weighed if weighed[0].score - one.score <= ASK_WITHIN and one.cause.id != ALL_CLEAR]
+    wanted = Counter(step for one in close for step in one.ask)
+    return tuple(step for step, _ in wanted.most_common(MAX_ASKED))
+
+
+def _supported(
+    causes: Mapping[str, Cause], findings: Sequence[Finding], correlations: Sequence[Correlation], by_hand: Mapping[str, str]
+) -> list[Weighed]:
+    clean = is_clean(findings) and is_steady(findings) and not _somebody_found(findings)
     allowed = [cause for cause in causes.values() if cause.id != ALL_CLEAR or clean]
-    weighed = [weigh(cause, findings, correlations) for cause in allowed]
+    weighed = [weigh(cause, findings, correlations, by_hand) for cause in allowed]
     return [one for one in weighed if one.score > 0 and one.supporting and not _is_false_calm(one)]
+
+
+def _somebody_found(findings: Sequence[Finding]) -> bool:
+    """A person who found something ends the calm, though every layer passes."""
+    return any(is_answer(finding) and finding.outcome == Answer.FOUND for finding in findings)
 
 
 def _is_false_calm(one: Weighed) -> bool:
@@ -124,8 +149,8 @@ def _ordered(weighed: list[Weighed]) -> list[Weighed]:
     return sorted(weighed, key=lambda one: (-one.score, DOMAIN_ORDER.index(one.cause.domain), one.cause.id))
 
 
-def _ranked(weighed: list[Weighed], cluster: Cluster, address: str | None) -> tuple[RankedCause, ...]:
-    values = values_of(cluster, address=address)
+def _ranked(weighed: list[Weighed], findings: Sequence[Finding], cluster: Cluster) -> tuple[RankedCause, ...]:
+    values = values_of(cluster, address=_suspect(findings))
     close = [one for one in weighed if weighed[0].score - one.score <= TIE]
     ranked = []
     for one in weighed:
@@ -141,8 +166,8 @@ def _ranked(weighed: list[Weighed], cluster: Cluster, address: str | None) -> tu
                 score=round(one.score, 2),
                 refines=cause.refines,
                 tied_with=tuple(rival.cause.id for rival in rivals),
-                evidence_for=tuple(line.says for line in one.supporting),
-                evidence_against=tuple(line.says for line in one.opposing),
+                evidence_for=sayings(one.supporting, findings),
+                evidence_against=sayings(one.opposing, findings),
                 unchecked=one.unchecked[:MAX_UNCHECKED],
                 next=tuple(fill_step(step, values) for step in cause.next),
                 separator=_separator(cause, [rival.cause for rival in rivals], values),
@@ -214,7 +239,11 @@ def _headline(ranked: Sequence[RankedCause], findings: Sequence[Finding]) -> str
 
 def _why_inconclusive(findings: Sequence[Finding], usable: Sequence[Finding], running: Sequence[str]) -> str:
     """Why nothing is named. It never sounds like an all-clear."""
-    problems = sorted({f"{f.outcome} at {f.subject}" for f in usable if f.status is Status.PROBLEM})
+    told = sorted(f.sentence.rstrip(".") for f in usable if f.status is Status.PROBLEM and is_answer(f))
+    problems = [
+        *told,
+        *sorted({f"{f.outcome} at {f.subject}" for f in usable if f.status is Status.PROBLEM and not is_answer(f)}),
+    ]
     if problems:
         return f"Inconclusive: no cause that is known here explains what is seen ({'; '.join(problems[:3])})."
     if running and not any(finding.status in CONCLUSIVE for finding in usable):

@@ -111,6 +111,8 @@ class Verdict(StrEnum):
 class Diagnosis(Value):
     """The ranked causes and the verdict at one moment; a later revision replaces it.
 
+    ``revised`` says what is new against the diagnosis before; where nothing is, what was new last. ``ask`` are the manual steps
+    whose answers would tell most.
     ``final`` is false while slower evidence is still running; ``still_running`` and ``not_checked`` are what a reader must
     know before believing it. ``notes`` are findings about the whole, such as "nothing changed".
     """
@@ -123,4 +125,6 @@ class Diagnosis(Value):
     not_checked: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     still_running: tuple[str, ...] = ()
+    revised: tuple[str, ...] = ()
+    ask: tuple[str, ...] = ()
     final: bool = False

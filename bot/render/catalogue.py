@@ -62,6 +62,8 @@ def _line(line: CorrelationLine) -> str:
 
 
 def _evidence(line: EvidenceLine) -> str:
+    if line.step is not None:
+        return f"{line.weight.value}: {line.says} (step {line.step}, answered by a person: {line.answer})"
     what = f"{line.probe}: {' or '.join(line.outcomes)}" if line.probe else f"{line.change}: {line.result}"
     where = f" from {line.vantage.value}" if line.vantage else ""
     return f"{line.weight.value}: {line.says} ({what}, {line.match.value}{where})"
