@@ -32,8 +32,9 @@ async def serving(
     *,
     tls: ssl.SSLContext | None = None,
     host: str = "127.0.0.1",
+    sock: socket.socket | None = None,
 ) -> AsyncGenerator[Server]:
-    """Runs ``handler`` for each connection. Whatever is still open at the end is dropped."""
+    """Runs ``handler`` for each connection, to ``sock`` if one listens already. What is open at the end is dropped."""
     server = Server()
     tasks: set[asyncio.Task[None]] = set()
 
@@ -51,7 +52,10 @@ async def serving(
             tasks.discard(task)
             writer.transport.abort()
 
-    listener = await asyncio.start_server(accepted, host, 0, ssl=tls)
+    if sock is not None:
+        listener = await asyncio.start_server(accepted, sock=sock, ssl=tls)
+    else:
+        listener = await asyncio.start_server(accepted, host, 0, ssl=tls)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server
