@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.lab.fault import Ask
 from tests.lab.kubeadm import kubeconfig
@@ -43,9 +44,25 @@ def write_config(lab: Lab, ask: Ask, folder: Path, **more: object) -> Path:
     asked.write_text(ask.kubeconfig or kubeconfig_for(lab, ask))
     path = folder / "apidown.yaml"
     controls = [lab.control] if ask.controls is None else list(ask.controls)
-    clusters = {lab.names.cluster: {"kubeconfig": str(asked), **ask.known}}
+    clusters = {lab.names.cluster: {"kubeconfig": str(asked), **watched(lab, ask), **ask.known}}
     path.write_text(json.dumps({"clusters": clusters, "controls": controls, **more}))
     return path
+
+
+def watched(lab: Lab, ask: Ask) -> dict[str, object]:
+    """Who else knows of the cluster, as its people have configured it once: Prometheus, and the balancer where it is asked."""
+    found: dict[str, object] = {}
+    if ask.prometheus and lab.prometheus is not None:
+        found["prometheus"] = lab.prometheus.url
+    if not lab.bare and (_asks_balancer(lab, ask) if ask.balancer is None else ask.balancer):
+        found["balancer"] = lab.balancer.page
+    return found
+
+
+def _asks_balancer(lab: Lab, ask: Ask) -> bool:
+    if ask.kubeconfig is not None:
+        return False
+    return ask.server is None or urlsplit(ask.server).hostname in (lab.names.api, lab.lb.address)
 
 
 def kubeconfig_for(lab: Lab, ask: Ask) -> str:

@@ -51,11 +51,11 @@ def _built() -> str:
 
 
 def _got() -> str:
-    return os.environ.get("APIDOWN_PROMETHEUS") or _cached(_in_makefile(r"PROMETHEUS_HOME := .*/(prometheus-\S+)\)?"))
+    return os.environ.get("APIDOWN_PROMETHEUS") or _cached(_in_makefile(r"PROMETHEUS_HOME := .*/(prometheus-[\d.]+)"))
 
 
 def _in_makefile(pattern: str) -> str:
-    found = re.search(f"^{pattern}$", _MAKEFILE.read_text(), re.M)
+    found = re.search(rf"^{pattern}\)?$", _MAKEFILE.read_text(), re.M)
     assert found is not None
     return found.group(1)
 

@@ -63,10 +63,11 @@ class Row:
 class Bench:
     """A lab that is made when the first fault needs it, and anew after one that could not be undone.
 
-    ``patience`` is how many seconds the lab may take to be well again after a fault.
+    ``patience`` is how many seconds the lab may take to be well again after a fault; ``bare`` is the lab's.
     """
 
-    def __init__(self, seed: int, patience: float = 75, asking: Asking = investigate) -> None:
+    def __init__(self, seed: int, patience: float = 75, asking: Asking = investigate, *, bare: bool = False) -> None:
+        self.bare = bare
         self.seed = seed
         self.patience = patience
         self.rebuilt: list[str] = []
@@ -77,7 +78,7 @@ class Bench:
     @property
     def lab(self) -> Lab:
         if self._lab is None:
-            self._running = _lab(self.seed)
+            self._running = _lab(self.seed, self.bare)
             self._lab = next(self._running)
         return self._lab
 
@@ -96,6 +97,8 @@ class Bench:
         before = _counted(lab)
         try:
             with fault.begin(lab, Draw(self.seed, fault.name)) as ask:
+                if ask.prometheus and not ask.at_once:
+                    lab.scraped()
                 said = self._asking(lab, ask)
                 counted = _counted(lab) - before
             assert ask.proof, f"{fault.name} does not say how it was seen to be in"
@@ -121,8 +124,8 @@ class Bench:
             self.close()
 
 
-def _lab(seed: int) -> Generator[Lab]:
-    with running_lab(seed) as lab:
+def _lab(seed: int, bare: bool) -> Generator[Lab]:
+    with running_lab(seed, bare=bare) as lab:
         yield lab
 
 
@@ -131,9 +134,9 @@ def _counted(lab: Lab) -> int:
 
 
 @contextmanager
-def bench(seed: int, asking: Asking = investigate) -> Generator[Bench]:
+def bench(seed: int, asking: Asking = investigate, *, bare: bool = False) -> Generator[Bench]:
     """A bench whose lab is gone afterwards."""
-    made = Bench(seed, asking=asking)
+    made = Bench(seed, asking=asking, bare=bare)
     try:
         yield made
     finally:

@@ -82,7 +82,7 @@ class Crew:
 
 
 @contextmanager
-def crew(names: Sequence[str], seeds: Sequence[int]) -> Generator[Crew]:
+def crew(names: Sequence[str], seeds: Sequence[int], *, bare: bool = False) -> Generator[Crew]:
     """A bench for each seed; all are gone afterwards. Must be entered by the thread that lives longest."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     workers: list[subprocess.Popen[str]] = []
@@ -91,7 +91,7 @@ def crew(names: Sequence[str], seeds: Sequence[int]) -> Generator[Crew]:
         logs = [stack.enter_context(tempfile.NamedTemporaryFile("w", prefix="bench-", suffix=".log")) for _ in seeds]
         stack.callback(lambda: _end(made, workers))
         for seed, log in zip(seeds, logs, strict=True):
-            argv = [sys.executable, "-m", "tests.lab.crew", "--seed", str(seed)]
+            argv = [sys.executable, "-m", "tests.lab.crew", "--seed", str(seed), *(["--bare"] if bare else [])]
             workers.append(
                 subprocess.Popen(
                     dying_with_us(argv),
@@ -132,7 +132,9 @@ def main() -> None:
     """One bench: names of faults on stdin, a line of JSON for each on stdout."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, required=True)
-    with bench(parser.parse_args().seed) as made:
+    parser.add_argument("--bare", action="store_true")
+    given = parser.parse_args()
+    with bench(given.seed, bare=given.bare) as made:
         for line in sys.stdin:
             known = len(made.rebuilt)
             try:

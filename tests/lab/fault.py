@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 class Truth:
     """What is wrong, and what may be said of it. Written before the rules that it judges.
 
-    ``acceptable`` is by the kinds of vantage points that looked, joined by ``+`` in alphabetical order, such as ``bot`` or
-    ``bot+control-plane``; at most three ids each, the cause itself among them where it can be named from there. ``because``
-    says why they cannot be told apart. ``never_high`` are ids that are wrong with high confidence even where they are broader
-    than the truth. ``also`` are the other truths of a combination.
+    ``acceptable`` is by the kinds of vantage points that looked, joined by ``+`` in alphabetical order, such as ``bot``,
+    ``bot+load-balancer`` (the balancer's statistics answered) or ``bot+metrics`` (Prometheus did); at most three ids each, the
+    cause itself among them where it can be named from there. ``because`` says why they cannot be told apart. ``never_high`` are
+    ids that are wrong with high confidence even where they are broader than the truth. ``also`` are the other truths of a
+    combination. ``warned_by`` are probes for a truth that breaks nothing yet: who ends healthy and has one of them warn of it
+    has named it.
     """
 
     cause: str
@@ -38,6 +40,7 @@ class Truth:
     because: str = ""
     never_high: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    warned_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.acceptable.get("bot"), "what may be said from the bot's own place is always given"
@@ -56,6 +59,10 @@ class Ask:
     fields of the kubeconfig's cluster, ``kubeconfig`` replaces all of it. ``controls`` are host:port of what should answer
     whatever happens to the cluster. ``files`` are texts by path over the machine's own, ``environment`` further variables,
     ``known`` further fields of the cluster in apidown's configuration, ``more`` further arguments of the command line.
+
+    The configuration names the lab's Prometheus, unless ``prometheus`` is False, and the balancer's statistics page where the
+    balancer is what is asked; ``balancer`` says otherwise. Before the question Prometheus gets time to look at everything
+    once; ``at_once`` is for what is over, or begins, within seconds.
     """
 
     proof: str
@@ -71,6 +78,9 @@ class Ask:
     environment: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, object] = field(default_factory=dict)
     more: tuple[str, ...] = ()
+    prometheus: bool = True
+    balancer: bool | None = None
+    at_once: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

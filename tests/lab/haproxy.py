@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.lab.network import Host
@@ -30,15 +31,34 @@ class Backend:
     sessions: int
 
 
-class Balancer(Server):
-    """HAProxy on its host. ``servers`` are addresses with ports by name; ``port`` is where clients find it."""
+@cache
+def exports_metrics() -> bool:
+    """Whether this HAProxy was built with the exporter for Prometheus."""
+    said = subprocess.run(["haproxy", "-vv"], capture_output=True, text=True, timeout=20, check=False).stdout
+    return "prometheus-exporter" in said
 
-    def __init__(self, host: Host, folder: Path, *, port: int, servers: Mapping[str, str]) -> None:
+
+class Balancer(Server):
+    """HAProxy on its host. ``servers`` are addresses with ports by name; ``port`` is where clients find it, ``page`` the port and
+    path of its statistics page."""
+
+    def __init__(self, host: Host, folder: Path, *, port: int, servers: Mapping[str, str], page: tuple[int, str]) -> None:
         super().__init__(host, "haproxy", folder)
         self.port = port
+        self.page_port, self._path = page
         self.servers = dict(servers)
         self._config = folder / "haproxy.cfg"
         self._socket = folder / "haproxy.sock"
+
+    @property
+    def page(self) -> str:
+        """The URL of its statistics page."""
+        return f"http://{self.host.address}:{self.page_port}{self._path}"
+
+    @property
+    def metrics(self) -> str | None:
+        """host:port of its metrics, where it has such."""
+        return f"{self.host.address}:{self.page_port}" if exports_metrics() else None
 
     def config(
         self,
@@ -55,10 +75,12 @@ class Balancer(Server):
         places = "".join(
             f"  server {name} {place} {options}\n" for name, place in (self.servers if servers is None else servers).items()
         )
+        exporter = "  http-request use-service prometheus-exporter if { path /metrics }\n" if exports_metrics() else ""
         return (
             f"global\n  stats socket {self._socket} mode 600 level admin\n"
             "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 10m\n  timeout server 10m\n  timeout check 5s\n"
             "  option redispatch\n  retries 3\n"
+            f"frontend statistics\n  mode http\n  bind :{self.page_port}\n{exporter}  stats enable\n  stats uri {self._path}\n"
             f"frontend api\n  bind :{port or self.port}\n  default_backend control-plane\n"
             f"backend control-plane\n  balance roundrobin\n  {check or ''}\n  default-server inter 200ms fall 1 rise 1\n"
             f"  {more}\n{places}"

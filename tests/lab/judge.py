@@ -2,8 +2,12 @@
 
 Rules, one each:
 
+- **Who looked**: the bot; another vantage point where a step began there; ``load-balancer`` where the balancer's statistics
+  answered, ``metrics`` where Prometheus did. What could not be looked at did not look.
 - The **tie** is the first cause and those in its ``tied_with``. Without causes there is no tie, and nothing is right.
-- **Allowed** are the ids acceptable from the vantage points that looked, the truth, and a combination's further truths.
+- **Allowed** are the ids acceptable from the vantage points that looked, the truth, and a combination's further truths. Where
+  nothing is written for just these, what is written for the most of them holds.
+- **Named by a warning**: a truth that breaks nothing yet is right where the verdict is healthy and a probe warns of it.
 - ``cause_first``: the share of the tie that is true; a tie of k with the one truth in it is 1/k, one without it 0.
 - ``cause_acceptable``: every id of the tie is allowed.
 - ``cause_in_three``: the truth is among the first three causes; of a combination, each of its truths is.
@@ -19,11 +23,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
 from typing import Any
 
 from tests.lab.fault import Truth
 
 NAMED = 3
+
+SEEN_BY: Mapping[str, str] = MappingProxyType(
+    {"balancer-statistics": "load-balancer", "prometheus-targets": "metrics", "prometheus-history": "metrics"}
+)
+"""Probes whose answer is somebody else's view of the cluster, and whose."""
+_LOOKED = frozenset({"ok", "problem"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +61,8 @@ class Judged:
     first_verdict_s: float | None
     verdict_s: float | None
     requests: int | None
+    warned: bool = False
+    """Healthy, with a warning that names the truth."""
 
     @property
     def right(self) -> bool:
@@ -61,7 +74,7 @@ class Judged:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Judged:
         """The same, read back; further keys are ignored."""
-        known = {item.name: data[item.name] for item in fields(cls)}
+        known = {item.name: data[item.name] for item in fields(cls) if item.name in data}
         lists = ("truth", "acceptable", "tie", "wrong_high")
         named = tuple((one, confidence) for one, confidence in data["named"])
         return cls(**{**known, **{key: tuple(data[key]) for key in lists}, "named": named})
@@ -69,7 +82,10 @@ class Judged:
 
 def vantage_of(said: Mapping[str, Any]) -> str:
     """The kinds of vantage points that looked, in alphabetical order, joined by ``+``."""
-    return "+".join(sorted({step["vantage"].partition(":")[0] for step in said["steps"] if step["started_at"]} or {"bot"}))
+    steps = [step for step in said["steps"] if step["started_at"]]
+    places = {step["vantage"].partition(":")[0] for step in steps} or {"bot"}
+    answered = {SEEN_BY[step["probe"]] for step in steps if step.get("probe") in SEEN_BY and step["status"] in _LOOKED}
+    return "+".join(sorted(places | answered))
 
 
 def acceptable_from(truth: Truth, vantage: str) -> tuple[str, ...]:
@@ -102,6 +118,8 @@ def judge(
     broader = _broader(truths, {**(refines or {}), **{c["id"]: c["refines"] for c in causes if c.get("refines")}})
     calm = {"healthy"} & {*acceptable}
     ended = said["verdict"] == "healthy"
+    warned = ended and any(step.get("warning") and step.get("probe") in truth.warned_by for step in said["steps"])
+    calm |= {"healthy"} if warned else set()
     return Judged(
         name=name,
         kind=kind,
@@ -111,17 +129,19 @@ def judge(
         verdict=said["verdict"],
         named=tuple((cause["id"], cause["confidence"]) for cause in causes[: max(NAMED, len(tie))]),
         tie=tie,
-        rank=min(found, default=None),
-        cause_first=round(first, 3),
-        cause_acceptable=bool(tie) and set(tie) <= allowed,
-        cause_in_three=set(truths) <= set(ids[:NAMED]),
-        domain=bool(tie) and {_domain(one, causes, domains) for one in tie} <= {domains.get(one, one) for one in allowed},
+        rank=1 if warned else min(found, default=None),
+        cause_first=1.0 if warned else round(first, 3),
+        cause_acceptable=warned or (bool(tie) and set(tie) <= allowed),
+        cause_in_three=warned or set(truths) <= set(ids[:NAMED]),
+        domain=warned
+        or (bool(tie) and {_domain(one, causes, domains) for one in tie} <= {domains.get(one, one) for one in allowed}),
         wrong_high=tuple(sorted((sure - {*truths} - broader - calm) | (sure & {*truth.never_high}))),
-        healthy_right=ended if truth.cause == "healthy" else (not ended or "healthy" in acceptable),
-        high=None if kind != "single" or len(tie) != 1 or first != 1 else tie[0] in sure,
+        healthy_right=ended if truth.cause == "healthy" else (not ended or warned or "healthy" in acceptable),
+        high=None if warned or kind != "single" or len(tie) != 1 or first != 1 else tie[0] in sure,
         first_verdict_s=said.get("first_verdict_s"),
         verdict_s=said.get("duration_s"),
         requests=said.get("requests"),
+        warned=warned,
     )
 
 

@@ -44,11 +44,19 @@ def _head(record: Record) -> str:
     seeds = sorted({str(row.seed) for rows in (record.rows, record.again) for row in rows.values()})
     return f"""# Scoreboard
 
-Written by `make scoreboard`; see `tests/lab/`. A real etcd, two real kube-apiservers, a real HAProxy and a DNS server run in
-network namespaces of their own. One fault after the other is put in, seen to be in on the server's side, asked about by
-`apidown investigate --output json` from outside, judged and taken out. The truth of each fault is in its file in
+Written by `make scoreboard`; see `tests/lab/`. A real etcd, two real kube-apiservers, a real HAProxy, a real Prometheus and a
+DNS server run in network namespaces of their own. One fault after the other is put in, seen to be in on the server's side, asked
+about by `apidown investigate --output json` from outside, judged and taken out. The truth of each fault is in its file in
 `tests/lab/faults/`, the rules of judging are in `tests/lab/judge.py`, and nothing in the product knows either. Names, ports,
 addresses and times are drawn from a seed; every fault ran twice, with different seeds.
+
+Who looked: the **bot**, from a client's place outside; the **load-balancer**, where the balancer is what is asked and its
+statistics page answered; **metrics**, where Prometheus answered. Prometheus runs on a worker and scrapes the API servers at their
+own addresses, etcd, HAProxy and a node exporter on each machine, every two seconds. Once a fault is in, the question waits until
+each target was scraped again, as an outage in life is older than one interval; what is over within seconds is asked about at
+once. Before each fault Prometheus forgets the one before. What is acceptable is written down for each set of those that looked:
+the more look, the less. A server behind the balancer that is down while all clients are served breaks nothing yet: there a
+healthy verdict with a warning is right.
 
 {record.made}, seeds {", ".join(seeds)}, four labs beside each other on {record.machine}. One fault again:
 `make scoreboard ONLY=etcd_killed SEED={seeds[0] if seeds else 1}`."""
@@ -62,23 +70,27 @@ def _totals(record: Record) -> str:
         lines.append(f"| {meaning} | {_shown(key, figures[key])} | {_shown(key, again.get(key))} | {gate} |")
     broken = broken_gates(figures)
     lines += ["", "Every gate holds." if not broken else "Gates that do not hold: " + "; ".join(broken) + "."]
+    if record.bare:
+        said = record.bare["totals"]
+        shown = [_shown(key, said[key]) for key in ("cause_first", "domain", "wrong_high", "healthy_right")]
+        when = f"Asked without Prometheus and without the balancer's statistics, on {record.bare['made']}"
+        what = "the true cause first in {}, the right domain in {}, wrong with high confidence {}, healthy kinds right in {}"
+        lines += ["", f"{when}: {what.format(*shown)}."]
     if record.disagreeing:
         lines += ["", f"The two runs differ in {', '.join(f'`{name}`' for name in record.disagreeing)}."]
     return "\n".join(lines)
 
 
 def _table(title: str, rows: Iterable[Row]) -> str:
-    lines = [
-        f"## {title}",
-        "",
-        "| fault | what happens | truth | first, and its confidence | rank | right | first verdict s | verdict s | requests |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    heads = ("fault", "what happens", "who looked", "truth", "first, and its confidence", "rank", "right")
+    heads += ("first verdict s", "verdict s", "requests")
+    lines = [f"## {title}", "", f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
     for row in rows:
         one = row.judged
         cells = [
             f"`{one.name}`",
             _cell(row.title),
+            one.vantage.replace("+", ", "),
             " + ".join(one.truth),
             said(one),
             str(one.rank or "-"),
@@ -96,6 +108,8 @@ def said(one: Judged) -> str:
     if not one.tie:
         return one.verdict
     sure = dict(one.named)
+    if one.warned:
+        return "healthy, with a warning of it"
     return " = ".join(f"{cause} ({sure[cause]})" if cause in sure else cause for cause in one.tie)
 
 
@@ -123,11 +137,11 @@ def _misses(record: Record) -> str:
 
 
 def _ties(record: Record) -> str:
-    lines = ["## What cannot be told apart from outside", ""]
+    lines = ["## What cannot be told apart by those who looked", ""]
     lines += [
         f"- `{row.judged.name}`: {', '.join(row.judged.acceptable)}. {_cell(row.because)}"
         for row in record.rows.values()
-        if row.judged.right and row.because
+        if row.judged.right and row.because and set(row.judged.acceptable) != {*row.judged.truth}
     ]
     return "\n".join(lines)
 

@@ -63,7 +63,8 @@ class Server:
 
 
 class Etcd(Server):
-    """The one member, on a control-plane node, with TLS for clients and peers; health and metrics without TLS at 2381."""
+    """The one member, on a control-plane node, with TLS for clients and peers; health and metrics without TLS at 2381, as who
+    scrapes them from elsewhere has it."""
 
     def __init__(self, node: Node, host: Host, folder: Path) -> None:
         super().__init__(host, "etcd", folder)
@@ -73,6 +74,11 @@ class Etcd(Server):
     @property
     def url(self) -> str:
         return f"https://{self.host.address}:2379"
+
+    @property
+    def metrics(self) -> str:
+        """host:port of its metrics."""
+        return f"{self.host.address}:2381"
 
     def command(self, **changed: str | None) -> list[str]:
         """Its flags; those of ``changed`` (with ``_`` for ``-``) replace the usual, None leaves one out."""
@@ -85,7 +91,7 @@ class Etcd(Server):
             "listen-peer-urls": f"https://{self.host.address}:2380",
             "initial-advertise-peer-urls": f"https://{self.host.address}:2380",
             "initial-cluster": f"{self.node.name}=https://{self.host.address}:2380",
-            "listen-metrics-urls": "http://127.0.0.1:2381",
+            "listen-metrics-urls": f"http://127.0.0.1:2381,http://{self.metrics}",
             "cert-file": str(pki / "server.crt"),
             "key-file": str(pki / "server.key"),
             "trusted-ca-file": str(pki / "ca.crt"),

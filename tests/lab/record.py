@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ PAGE = ROOT / "docs" / "scoreboard.md"
 class Record:
     """Two runs of every fault, each with its own seed, what Slack's threads said, and the rehearsals' share.
 
-    ``made`` is the day of the last change, ``machine`` where it was.
+    ``made`` is the day of the last change, ``machine`` where it was. ``bare`` are the totals of a run that asked without
+    Prometheus and without the balancer's statistics, and its day.
     """
 
     made: str
@@ -30,6 +31,7 @@ class Record:
     again: Mapping[str, Row]
     slack: Mapping[str, Mapping[str, Any]]
     loopback: Mapping[str, Judged]
+    bare: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def totals(self) -> dict[str, Any]:
@@ -85,6 +87,7 @@ class Record:
                 "totals": totals(row.judged for row in self.again.values()),
                 "faults": [row.as_json() for row in self.again.values()],
             },
+            "bare": dict(self.bare),
             "slack": dict(self.slack),
             "loopback": {
                 "totals": totals(self.loopback.values()),
@@ -113,6 +116,7 @@ def read(path: Path = FILE) -> Record | None:
         again=rows(data["again"]["faults"]),
         slack=data["slack"],
         loopback={one["name"]: Judged.from_json(one) for one in data["loopback"]["faults"]},
+        bare=data.get("bare", {}),
     )
 
 

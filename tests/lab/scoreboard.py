@@ -1,5 +1,8 @@
 """``python -m tests.lab.scoreboard``: every fault twice, with two seeds, judged; with ``--write`` docs/scoreboard.{json,md}.
 
+With ``--bare`` the questions are asked without Prometheus and without the balancer's statistics, as by who has neither; of such
+a run only the totals are written.
+
 Exit status: 0 when every fault could be tried, 1 otherwise; verdicts that are not right do not change it.
 """
 
@@ -13,12 +16,14 @@ import secrets
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.lab import page, record
+from tests.lab.assets import watchers
 from tests.lab.bench import Row
 from tests.lab.crew import Crew, crew
 from tests.lab.fault import fault_named, names
@@ -66,11 +71,13 @@ def chosen(only: Sequence[str]) -> list[str]:
     return list(only) or every
 
 
-def try_all(these: Sequence[str], seeds: Sequence[int], benches: int, runs: Sequence[list[Row]], failed: list[str]) -> None:
+def try_all(
+    these: Sequence[str], seeds: Sequence[int], benches: int, runs: Sequence[list[Row]], failed: list[str], *, bare: bool
+) -> None:
     """A run for each seed, all at the same time, with so many labs each; the rows go to ``runs``, what could not be tried to
     ``failed``, in words."""
     with ExitStack() as stack:
-        crews: list[Crew] = [stack.enter_context(crew(these, [seed] * min(benches, len(these)))) for seed in seeds]
+        crews: list[Crew] = [stack.enter_context(crew(these, [seed] * min(benches, len(these)), bare=bare)) for seed in seeds]
         for name in these:
             for seed, run, working in zip(seeds, runs, crews, strict=True):
                 result = working.result(name, _PATIENCE_S)
@@ -96,7 +103,17 @@ def write(fresh: record.Record, runs: Sequence[Sequence[Row]], slack: Mapping[st
     before = record.read()
     if before is not None and not whole:
         fresh = fresh.with_rows(before.rows.values(), before.again.values(), before.slack, known=names())
+    if before is not None:
+        fresh = replace(fresh, bare=before.bare)
     put(fresh.with_rows(runs[0], runs[-1], slack, known=names()))
+
+
+def write_bare(run: Sequence[Row]) -> None:
+    """The totals of a run without Prometheus and the balancer's statistics, beside what is on file."""
+    before = record.read()
+    assert before is not None, "docs/scoreboard.json is not there. Next: make scoreboard"
+    made = datetime.now(UTC).date().isoformat()
+    put(replace(before, bare={"made": made, "totals": totals(row.judged for row in run)}))
 
 
 def put(made: record.Record) -> None:
@@ -113,6 +130,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--slack", action="store_true", help="six of them through Slack, too")
     parser.add_argument("--write", action="store_true", help="two runs with two seeds, and the documents anew")
     parser.add_argument("--benches", type=int, default=2, help="labs beside each other for each seed; much of a fault is waiting")
+    parser.add_argument("--bare", action="store_true", help="ask without Prometheus and the balancer's statistics")
     parser.add_argument("--texts", action="store_true", help="run nothing; take titles and reasons from the fault files anew")
     given = parser.parse_args(argv)
     if given.texts and (before := record.read()) is not None:
@@ -129,22 +147,26 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     faults = chosen(given.only)
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
-    seeds = [seed, seed + 1] if given.write else [seed]
-    only = f" --only {' '.join(given.only)}" if given.only else ""
-    print(f"seed {seed}; again: python -m tests.lab.scoreboard --seed {seed}{only}", flush=True)
+    seeds = [seed, seed + 1] if given.write and not given.bare else [seed]
+    more = (" --bare" if given.bare else "") + (f" --only {' '.join(given.only)}" if given.only else "")
+    print(f"seed {seed}; again: python -m tests.lab.scoreboard --seed {seed}{more}", flush=True)
+    if not given.bare and watchers() is None:
+        print("Prometheus is not here: the faults are asked about without it. Next: make lab-prometheus", flush=True)
     runs: list[list[Row]] = [[] for _ in seeds]
     failed: list[str] = []
     said: dict[str, dict[str, Any]] = {}
     whole = False
-    fresh = fresh_record() if given.write else None
+    fresh = fresh_record() if given.write and not given.bare else None
     try:
-        try_all(faults, seeds, given.benches, runs, failed)
+        try_all(faults, seeds, given.benches, runs, failed, bare=given.bare)
         said = _threads(faults, seed, runs[0], failed) if given.slack else {}
         whole = not given.only and not failed
     finally:
         # A long run that is interrupted is not lost.
         if fresh is not None:
             write(fresh, runs, said, whole=whole)
+    if given.bare and given.write and whole:
+        write_bare(runs[0])
     for run in runs:
         figures = totals(row.judged for row in run)
         print("  ".join(f"{key} {value}" for key, value in figures.items()))

@@ -118,6 +118,13 @@ class Names:
     hosts: dict[str, str]
     addresses: dict[str, str]
     unused: tuple[str, ...]
+    prometheus: int
+    """The port of Prometheus."""
+    jobs: dict[str, str]
+    """What its jobs for node exporters and for etcd are called."""
+    statistics: int
+    """The port of the balancer's statistics page, and below it the page's path."""
+    statistics_path: str
 
 
 def draw_names(draw: Draw) -> Names:
@@ -142,6 +149,10 @@ def draw_names(draw: Draw) -> Names:
             "client2": str(draw.one_of(*list(others.hosts())[4:])),
         },
         unused=tuple(inside[len(roles) :]),
+        prometheus=draw.one_of(9090, 9090, 30090),
+        jobs={"node": draw.one_of("node-exporter", "node"), "etcd": draw.one_of("etcd", "kube-etcd")},
+        statistics=draw.one_of(8404, 1936, 9000),
+        statistics_path=draw.one_of("/stats", "/haproxy?stats", "/"),
     )
 
 

@@ -93,6 +93,79 @@ def test_a_step_that_did_not_begin_is_no_vantage_point() -> None:
     assert judged(KILLED, answer).vantage == "bot"
 
 
+def looked(answer: dict[str, Any], probe: str, status: str, **more: Any) -> dict[str, Any]:
+    """The answer with one more step."""
+    step = {"vantage": "bot", "started_at": "2026-11-20T12:00:00Z", "probe": probe, "status": status, **more}
+    return {**answer, "steps": [*answer["steps"], step]}
+
+
+@pytest.mark.parametrize(
+    ("steps", "vantage"),
+    [
+        ([("balancer-statistics", "ok")], "bot+load-balancer"),
+        ([("prometheus-targets", "problem")], "bot+metrics"),
+        ([("prometheus-history", "ok"), ("balancer-statistics", "problem")], "bot+load-balancer+metrics"),
+        ([("prometheus-targets", "not-checked"), ("balancer-statistics", "error")], "bot"),
+        ([("prometheus-targets", "inconclusive"), ("balancer-statistics", "not-applicable")], "bot"),
+        ([("tcp-connect", "problem")], "bot"),
+    ],
+)
+def test_who_answered_looked_and_who_could_not_be_asked_did_not(steps: list[tuple[str, str]], vantage: str) -> None:
+    answer = said("firewall-reject")
+    for probe, status in steps:
+        answer = looked(answer, probe, status)
+    assert judged(KILLED, answer).vantage == vantage
+
+
+def test_what_is_written_for_the_most_of_those_that_looked_holds() -> None:
+    truth = Truth(
+        cause="etcd-unavailable",
+        acceptable={
+            "bot": ("lb-no-healthy-backend",),
+            "bot+load-balancer": ("etcd-unavailable", "apiserver-checks-failing"),
+            "bot+load-balancer+metrics": ("etcd-unavailable",),
+        },
+        because="more is seen from there",
+    )
+    answer = said("apiserver-checks-failing")
+    assert judged(truth, looked(answer, "balancer-statistics", "problem")).cause_acceptable is True
+    both = looked(looked(answer, "balancer-statistics", "problem"), "prometheus-targets", "ok")
+    assert judged(truth, both).cause_acceptable is False
+    assert judged(truth, looked(answer, "prometheus-targets", "ok")).acceptable == ("lb-no-healthy-backend",)
+
+
+EARLY = Truth(
+    cause="lb-backend-down",
+    acceptable={"bot": ("lb-backend-down", "healthy"), "bot+load-balancer": ("lb-backend-down",)},
+    because="nobody in front of the balancer notices",
+    warned_by=("balancer-statistics",),
+)
+
+
+def test_healthy_with_a_warning_names_what_breaks_nothing_yet() -> None:
+    one = judged(EARLY, looked(said("healthy!"), "balancer-statistics", "ok", warning="cp-2 is down, and one is left."))
+    assert (one.cause_first, one.cause_acceptable, one.cause_in_three, one.domain, one.rank) == (1, True, True, True, 1)
+    assert (one.healthy_right, one.wrong_high, one.right, one.warned, one.high) == (True, (), True, True, None)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"probe": "balancer-statistics", "status": "ok"},
+        {"probe": "balancer-statistics", "status": "ok", "warning": None},
+    ],
+)
+def test_healthy_without_a_warning_is_wrong_where_it_could_be_seen(step: dict[str, Any]) -> None:
+    one = judged(EARLY, looked(said("healthy!"), **step))
+    assert (one.cause_acceptable, one.healthy_right, one.wrong_high, one.warned) == (False, False, ("healthy",), False)
+    elsewhere = judged(EARLY, looked(said("healthy!"), "nodes", "ok", warning="a node has little memory."))
+    assert (elsewhere.cause_first, elsewhere.healthy_right, elsewhere.warned) == (0, True, False)
+
+
+def test_an_early_truth_may_be_named_as_the_cause() -> None:
+    assert judged(EARLY, looked(said("lb-backend-down"), "balancer-statistics", "ok", warning="…")).cause_first == 1
+
+
 def test_an_acceptable_stand_in_is_acceptable_and_not_first() -> None:
     one = judged(BEHIND, said("lb-no-healthy-backend"))
     assert (one.cause_first, one.cause_acceptable, one.domain, one.right, one.high) == (0, True, True, True, None)

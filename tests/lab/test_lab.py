@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +17,16 @@ from pathlib import Path
 import dns.message
 import pytest
 
+from tests.lab.asking import write_config
+from tests.lab.assets import Watchers, watchers
 from tests.lab.bench import Bench
 from tests.lab.fault import Ask, Fault, Truth
 from tests.lab.network import hosts, join, need
 from tests.lab.processes import dying_with_us, wait_until
+from tests.lab.prometheus import Prometheus
 from tests.lab.seed import Draw, draw_names
 from tests.lab.topology import ROOT, Lab, running_lab
+from tests.require import missing
 
 pytestmark = [pytest.mark.lab, pytest.mark.netns]
 
@@ -73,6 +79,7 @@ def test_a_lab_whose_test_is_killed_leaves_no_process_namespace_link_or_rule() -
             wait_until(lambda: any("valkey" in line for line in running_in(set(places))), "an investigation runs", within=60)
             names = " ".join(running_in(set(places)))
             assert all(name in names for name in ("kube-apiserver", "etcd", "haproxy", "tests.lab.load", "bot.cli"))
+            assert watchers() is None or all(name in names for name in ("/prometheus ", "node-exporter"))
         finally:
             victim.send_signal(signal.SIGKILL)
             victim.wait(timeout=10)
@@ -126,6 +133,95 @@ def test_what_a_fault_leaves_behind_is_noticed(lab: Lab) -> None:
     assert "cp2 is not ready" in lab.unwell()
     lab.recover()
     assert lab.unwell() == []
+
+
+def test_prometheus_sees_every_target_and_forgets(lab: Lab) -> None:
+    prometheus = _prometheus(lab)
+    machines = {f"{host.address}:9100" for host in (lab.cp1, lab.cp2, lab.lb, lab.node)}
+    places = {
+        "apiserver": {f"{api.host.address}:{api.port}" for api in lab.apis},
+        lab.names.jobs["node"]: machines,
+        lab.names.jobs["etcd"]: {lab.etcd.metrics},
+        **({"haproxy": {lab.balancer.metrics}} if lab.balancer.metrics else {}),
+    }
+    seen = prometheus.targets()
+    assert {job: {one.place for one in seen if one.job == job} for job in places} == places
+    assert len(seen) == sum(map(len, places.values()))
+    assert prometheus.unwell() == []
+    families = ("process_open_fds", "apiserver_request_total", "etcd_server_has_leader", "node_netstat_TcpExt_ListenOverflows")
+    assert all(prometheus.ask(f"count({name})") for name in families)
+    assert lab.client.dial(lab.node.address, prometheus.port) == "connected"
+    begun = prometheus.ask('count_over_time(up{job="apiserver"}[1h])')
+    lab.scraped()
+    prometheus.forget()
+    lab.scraped()
+    assert max(count for _, count in prometheus.ask('count_over_time(up{job="apiserver"}[1h])')) <= max(c for _, c in begun)
+
+
+def test_prometheus_has_looked_at_a_fault_before_the_question(lab: Lab) -> None:
+    prometheus = _prometheus(lab)
+    with lab.api2.killed(), lab.balancer.killed():
+        lab.scraped()
+        down = {one.place: one.error for one in prometheus.targets() if not one.up}
+        assert "connection refused" in down.pop(f"{lab.cp2.address}:{lab.api2.port}")
+        assert lab.balancer.metrics is None or "connection refused" in down.pop(lab.balancer.metrics)
+        assert not down
+        assert any("apiserver" in text for text in lab.unwell())
+    lab.recover()
+    assert lab.unwell() == []
+    assert all(value == 1 for _, value in prometheus.ask("min_over_time(up[1h])"))
+
+
+def _prometheus(lab: Lab) -> Prometheus:
+    if lab.prometheus is None:
+        missing("prometheus", "Prometheus is not here. Next: make lab-prometheus")
+    return lab.prometheus
+
+
+def test_the_statistics_page_is_what_a_client_reads(lab: Lab) -> None:
+    def read() -> str:
+        with urllib.request.urlopen(f"{lab.balancer.page};csv", timeout=5) as answer:
+            return answer.read().decode()
+
+    assert lab.client.here(read).startswith("# pxname,svname")
+
+
+@pytest.mark.parametrize(
+    ("ask", "keys"),
+    [
+        (Ask(proof="-"), {"kubeconfig", "prometheus", "balancer"}),
+        (Ask(proof="-", server="https://192.0.2.1:6443"), {"kubeconfig", "prometheus"}),
+        (Ask(proof="-", server="https://192.0.2.1:6443", balancer=True), {"kubeconfig", "prometheus", "balancer"}),
+        (Ask(proof="-", prometheus=False, balancer=False), {"kubeconfig"}),
+    ],
+)
+def test_who_is_configured_is_who_is_there(lab: Lab, ask: Ask, keys: set[str]) -> None:
+    _prometheus(lab)
+    config = json.loads(write_config(lab, ask, lab.scratch()).read_text())
+    assert config["clusters"][lab.names.cluster].keys() == keys
+
+
+def test_a_lab_without_prometheus_is_a_lab() -> None:
+    with running_lab(15, bare=True) as bare:
+        assert bare.prometheus is None
+        bare.scraped()
+        assert bare.unwell() == []
+        assert json.loads(write_config(bare, Ask(proof="-"), bare.scratch()).read_text())["clusters"][
+            bare.names.cluster
+        ].keys() == {"kubeconfig"}
+
+
+def test_prometheus_may_be_missing_unless_it_is_required(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("APIDOWN_PROMETHEUS", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("APIDOWN_REQUIRE", raising=False)
+    assert watchers() is None
+    monkeypatch.setenv("APIDOWN_REQUIRE", "lab,prometheus")
+    with pytest.raises(pytest.fail.Exception, match="make lab-prometheus"):
+        watchers()
+    for name in ("prometheus", "node_exporter"):
+        (tmp_path / name).touch(mode=0o755)
+    assert watchers() == Watchers(tmp_path / "prometheus", tmp_path / "node_exporter")
 
 
 @contextmanager

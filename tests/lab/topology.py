@@ -4,12 +4,13 @@
 client ──┐                       ┌── lb    HAProxy
          ├── router ── bridge ───┼── cp1   etcd, kube-apiserver
 client2 ─┘                       ├── cp2   kube-apiserver
-                                 ├── node
+                                 ├── node  Prometheus
                                  └── dns   a DNS server
 ```
 
 Each is a network namespace; the bridge is in the router's. What clients send to the servers is forwarded by the router, so a
-filter there (chain FORWARD) is a firewall on the way, and one on a server (INPUT) is the server's own.
+filter there (chain FORWARD) is a firewall on the way, and one on a server (INPUT) is the server's own. Prometheus scrapes from
+inside, past the router.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ import socket
 import tempfile
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.demo.pki import Authority, Pair
-from tests.lab.assets import find
+from tests.lab.assets import find, watchers
 from tests.lab.boxes import Box
 from tests.lab.haproxy import Balancer
 from tests.lab.kubeadm import Node, Pki, as_user
@@ -31,6 +33,7 @@ from tests.lab.nameserver import Nameserver
 from tests.lab.network import Host, hosts, join, need
 from tests.lab.planes import ApiServer, Etcd
 from tests.lab.processes import wait_until
+from tests.lab.prometheus import Prometheus
 from tests.lab.seed import Draw, Names, draw_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,9 +42,12 @@ _ROLES = ("router", "client", "client2", *SERVERS)
 
 
 class Lab:
-    """Everything of one lab that faults move and questions need. Made by ``running_lab``."""
+    """Everything of one lab that faults move and questions need. Made by ``running_lab``.
 
-    def __init__(self, draw: Draw, folder: Path, machines: dict[str, Host]) -> None:
+    A ``bare`` one is asked about without what Prometheus and the balancer's statistics know; it has no Prometheus.
+    """
+
+    def __init__(self, draw: Draw, folder: Path, machines: dict[str, Host], *, bare: bool = False) -> None:
         self.draw = draw
         self.names: Names = draw_names(draw.for_("lab"))
         self.folder = folder
@@ -71,7 +77,14 @@ class Lab:
             self.logs,
             port=self.names.port,
             servers={node.name: f"{node.address}:{port}" for node in self._nodes},
+            page=(self.names.statistics, self.names.statistics_path),
         )
+        self.bare = bare
+        programs = None if bare else watchers()
+        self.prometheus = (
+            Prometheus(programs, self.node, self.logs, port=self.names.prometheus, jobs=self.names.jobs) if programs else None
+        )
+        """None where it is not wanted, or its programs are not there."""
         self.nameserver: Nameserver
         self.control: str = ""
         """``host:port`` of something outside the cluster that answers whatever happens to it."""
@@ -152,6 +165,14 @@ class Lab:
         records = {self.names.api: [self.lb.address]}
         records |= {f"{node.name}.{self.names.zone}": [node.address] for node in self._nodes}
         self.nameserver = Nameserver(self.dns, records)
+        if self.prometheus:
+            self.prometheus.start(
+                apis=self.apis,
+                authority=self.authority.pem,
+                etcd=self.etcd.metrics,
+                balancer=self.balancer.metrics,
+                machines=(self.cp1, self.cp2, self.lb, self.node),
+            )
         self.etcd.start()
         self.balancer.start()
         self.etcd.wait_healthy()
@@ -168,19 +189,31 @@ class Lab:
         }
         said = self.api1.ask("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", "POST", binding)
         assert said.status == 201, said.text
+        if self.prometheus:
+            self.prometheus.admit(self.api1)
         wait_until(lambda: self.balancer.up, "the balancer sees both", within=15)
+        self._forget()
         self._shapes = {role: host.shape() for role, host in self.hosts.items()}
 
     def stop(self) -> None:
         if hasattr(self, "nameserver"):
             self.nameserver.stop()
-        for server in (self.balancer, *self.apis, self.etcd):
-            server.kill()
+        for server in (self.prometheus, self.balancer, *self.apis, self.etcd):
+            if server is not None:
+                server.kill()
 
     # Whether it is well.
 
     def unwell(self) -> list[str]:
         """What is not as it should be: empty when a fault may begin. Looks once."""
+        return [*self._broken(), *(self.prometheus.unwell() if self.prometheus else [])]
+
+    def scraped(self) -> None:
+        """Waits until Prometheus has looked at everything from now on, where there is one."""
+        if self.prometheus:
+            self.prometheus.wait_scraped()
+
+    def _broken(self) -> list[str]:
         wrong = [f"{api.host.name} is not ready" for api in self.apis if not api.is_ready()]
         # After an outage of etcd reads may hang for a while although /readyz is well.
         quorum = "/api/v1/namespaces/kube-system"
@@ -210,13 +243,27 @@ class Lab:
 
         def well() -> bool:
             # What takes longest and is looked at in a moment comes first, so that waiting takes little from who starts.
-            last[:] = [f"{api.host.name} is not ready" for api in self.apis if not api.is_ready()] or self.unwell()
+            last[:] = [f"{api.host.name} is not ready" for api in self.apis if not api.is_ready()] or self._broken()
             return not last
 
         try:
             wait_until(well, "the lab is well", within=within)
         except AssertionError as error:
             raise AssertionError(f"{error}: {'; '.join(last)}") from None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Those who watch the lab know of nothing that was before, and see that all is well now."""
+        self.balancer.tell("clear counters all")
+        prometheus = self.prometheus
+        if prometheus is None:
+            return
+        prometheus.forget()
+        begun = datetime.now(UTC)
+        try:
+            wait_until(lambda: not prometheus.unwell(begun), "Prometheus sees that all is well", within=30)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {'; '.join(prometheus.unwell(begun))}") from None
 
 
 def check_needs() -> None:
@@ -224,6 +271,7 @@ def check_needs() -> None:
     need("haproxy", "prlimit")
     find("kube-apiserver")
     find("etcd")
+    watchers()
 
 
 def _sweep() -> None:
@@ -235,15 +283,15 @@ def _sweep() -> None:
 
 
 @contextmanager
-def running_lab(seed: int) -> Generator[Lab]:
-    """A lab that is well; gone afterwards, and gone too when this process is killed."""
+def running_lab(seed: int, *, bare: bool = False) -> Generator[Lab]:
+    """A lab that is well; gone afterwards, and gone too when this process is killed. ``bare`` as in ``Lab``."""
     check_needs()
     with ExitStack() as stack:
         _sweep()
         folder = Path(tempfile.mkdtemp(prefix=f"lab-{os.getpid()}-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         machines = stack.enter_context(hosts(*_ROLES))
-        lab = Lab(Draw(seed), folder, dict(zip(_ROLES, machines, strict=True)))
+        lab = Lab(Draw(seed), folder, dict(zip(_ROLES, machines, strict=True)), bare=bare)
         lab.wire()
         lab.write_files()
         stack.callback(lab.stop)

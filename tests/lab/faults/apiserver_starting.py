@@ -47,6 +47,8 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
             soon(hooks, "it says that its start is not done")
             with meanwhile(starve):
                 assert hooks()
-                yield Ask(proof=f"/readyz of {api.host.name} names post-start hooks that are not done", server=api.url)
+                yield Ask(
+                    proof=f"/readyz of {api.host.name} names post-start hooks that are not done", server=api.url, at_once=True
+                )
         finally:
             api.thaw()
