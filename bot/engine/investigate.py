@@ -14,6 +14,7 @@ import structlog
 
 from bot.clock import Clock
 from bot.engine import endings
+from bot.engine.answers import Answers, answers_in, may_be_weighed, weigh_again
 from bot.engine.endings import Ending
 from bot.engine.journal import Journal
 from bot.engine.rounds import Round, RoundServices
@@ -22,6 +23,7 @@ from bot.model.base import Value
 from bot.model.events import INTAKE, Closed, EventType, Trigger
 from bot.model.investigation import Investigation, State
 from bot.model.replay import advance, replay
+from bot.model.target import Cluster
 from bot.ports import Directory, Entry, EventLog, Lease, Store
 from bot.redact import Redactor
 
@@ -72,6 +74,9 @@ class Owner:
         self._position = "0"
         self._heard = 0
         self._refusals: list[int] = []
+        self._round_now: Round | None = None
+        self._cluster: Cluster | None = None
+        self._revised = (0, 0)
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -94,6 +99,8 @@ class Owner:
         self._state = advance(self._lease.ref, self._state, entry.event)
         self._position = entry.position
         self._heard += entry.event.type in INTAKE
+        if entry.event.type == EventType.MANUAL_ANSWERED and self._round_now is not None:
+            self._round_now.answered()
         self._changed.set()
 
     async def _follow(self) -> None:
@@ -175,7 +182,9 @@ class Owner:
             where = f"cluster {state.ref.cluster}"
             return endings.unreadable(ConfigError(f"its files cannot be read within {_ACCESS_S:.0f} s", where=where))
         self._journal.never_say(access.secrets)
-        current = Round(
+        self._cluster = access.cluster
+        number = self._journal.round
+        current = self._round_now = Round(
             self._services.rounds,
             journal=self._journal,
             opened=state.opened,
@@ -183,8 +192,12 @@ class Owner:
             asked_at=state.opened_at,
             alerts=state.alerts,
             predecessor=predecessor,
+            answers=lambda: answers_in(self._known) if self._known.round == number else Answers(),
         )
-        await current.run(reason)
+        try:
+            await current.run(reason)
+        finally:
+            self._round_now = None
         return None
 
     async def _next_change(self, follower: asyncio.Task[None], *others: asyncio.Task[None], within: float | None = None) -> None:
@@ -207,12 +220,25 @@ class Owner:
             again = None if state.cancel_requested_by else self._asked_again()
             if again is not None:
                 return again
+            await self._weigh_answers()
             left = until - self._services.clock.monotonic()
             if state.cancel_requested_by or left <= 0 or (state.is_healthy and not state.alerts_fire):
                 if await self._close():
                     return None
                 left = _UNHEARD_S
             await self._next_change(follower, within=left)
+
+    async def _weigh_answers(self) -> None:
+        """What people answered since the verdict revises it; nothing is looked at again for that."""
+        state = self._known
+        heard = max(state.weighed, self._revised[1] if self._revised[0] == state.round else 0)
+        if state.cancel_requested_by or state.diagnosis is None or state.answers <= heard or not may_be_weighed(state):
+            return
+        revision = state.diagnosis.revision + 1
+        library = self._services.rounds.library
+        told = weigh_again(state, causes=library.causes, cluster=self._cluster, revision=revision)
+        await self._journal.write(EventType.DIAGNOSED, "answers", told.heard, data=told)
+        self._revised = (state.round, told.heard)
 
     def _left_to_watch(self) -> float:
         """Seconds, from the conclusion and not from when this owner took over: owners may follow each other for ever."""

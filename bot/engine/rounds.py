@@ -7,7 +7,7 @@ still running then is listed in it, and revises it within a minute.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from bot.diagnosis.rank import diagnose
 from bot.diagnosis.texts import values_of
 from bot.diagnosis.triage import for_alerts, triage
 from bot.diagnosis.triage_rules import ANSWERS
+from bot.engine.answers import Answers
 from bot.engine.journal import Journal
 from bot.engine.planning import plan_looks, plan_steps
 from bot.engine.steps import StepRunner
@@ -88,7 +89,7 @@ class Round:
     """Carries one round out and writes it into the journal; takes up a predecessor's round where its log ends.
 
     ``asked_at`` is when the investigation was opened, which is the latest that its onset can be; ``alerts`` are those that
-    opened or joined it so far.
+    opened or joined it so far; ``answers`` tells what people answered in this round by now.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Round:
         asked_at: datetime,
         alerts: Sequence[Alert] = (),
         predecessor: Investigation | None = None,
+        answers: Callable[[], Answers] = Answers,
     ) -> None:
         self._services = services
         self._clock = services.clock
@@ -110,6 +112,10 @@ class Round:
         self._opened = opened
         self._access = access
         self._predecessor = predecessor
+        self._answers = answers
+        self._answered = asyncio.Event()
+        self._heard = 0
+        self._last = predecessor.diagnosis if predecessor else None
         self._values = values_of(access.cluster)
         self._began = self._clock.monotonic()
         self._asked_at = asked_at
@@ -147,8 +153,11 @@ class Round:
             await self._diagnose(runner, onset, correlations, final=done)
             if not done:
                 rest_s = self._bounds.resumed_s if self._is_resumed else self._bounds.round_s
+                listening = tasks.create_task(self._listen(runner, onset, correlations), name="answers")
                 await runner.settled(until=self._began + rest_s)
                 await runner.give_up(after_s=rest_s)
+                listening.cancel()
+                await asyncio.wait([listening])
                 await self._diagnose(runner, onset, correlations, final=True)
         requests = sum(item.requests_made() for places in rounds.values() for item in places.values())
         elapsed = self._elapsed()
@@ -156,6 +165,18 @@ class Round:
         await self._journal.write(
             EventType.CONCLUDED, data=Concluded(first_verdict_s=first, duration_s=elapsed, requests=requests)
         )
+
+    def answered(self) -> None:
+        """People answered something: the verdict that stands is weighed again."""
+        self._answered.set()
+
+    async def _listen(self, runner: StepRunner, onset: Onset, correlations: Sequence[Correlation]) -> None:
+        """Revises the first verdict as answers come in, while slower evidence is still looked for."""
+        while True:
+            await self._answered.wait()
+            self._answered.clear()
+            if self._answers().heard > self._heard:
+                await self._diagnose(runner, onset, correlations, final=False)
 
     def _elapsed(self) -> float:
         """Seconds since the round began, a predecessor's part included."""
@@ -239,18 +260,22 @@ class Round:
 
     async def _diagnose(self, runner: StepRunner, onset: Onset, correlations: Sequence[Correlation], *, final: bool) -> None:
         self._revision += 1
+        answers = self._answers()
         result = diagnose(
             causes=self._library.causes,
-            findings=runner.findings,
+            findings=[*runner.findings, *answers.findings],
             correlations=correlations,
-            onset=onset,
+            onset=answers.onset(onset),
             cluster=self._access.cluster,
             revision=self._revision,
             running=[plan.title for plan in runner.unfinished],
-            unchecked=[*self._access.problems, *(plan.title for plan in runner.unchecked)],
+            unchecked=[*self._access.problems, *(plan.title for plan in runner.unchecked if plan.id not in answers.steps)],
+            by_hand=runner.by_hand,
+            before=self._last,
             final=final,
         )
-        await self._journal.write(EventType.DIAGNOSED, self._revision, data=Diagnosed(diagnosis=result))
+        self._last, self._heard = result, answers.heard
+        await self._journal.write(EventType.DIAGNOSED, self._revision, data=Diagnosed(diagnosis=result, heard=answers.heard))
         if self._first_verdict_s is None:
             self._first_verdict_s = self._elapsed()
 

@@ -65,10 +65,11 @@ class StepRunner:
         self._rounds = rounds
         self._tasks = tasks
         self._plans: dict[str, StepPlan] = {}
+        looks = [step for step in predecessor if step.plan.probe is not None]  # people's answers are not the runner's
         self._finished = {step.plan.id: step.status for step in predecessor if step.status is not None}
-        self._earlier = {finding.key: finding for step in predecessor for finding in step.findings}
-        self._earlier_for = {(finding.key, step.plan.id) for step in predecessor for finding in step.findings}
-        self._kept = [finding for step in predecessor if step.status is not None for finding in step.findings]
+        self._earlier = {finding.key: finding for step in looks for finding in step.findings}
+        self._earlier_for = {(finding.key, step.plan.id) for step in looks for finding in step.findings}
+        self._kept = [finding for step in looks if step.status is not None for finding in step.findings]
         self._runs: dict[tuple[str, str, str], _Run] = {}
         self._looking: dict[tuple[str, str, str], asyncio.Task[None]] = {}
         self._stepping: dict[str, asyncio.Task[None]] = {}
@@ -86,8 +87,14 @@ class StepRunner:
 
     @property
     def unchecked(self) -> list[StepPlan]:
-        """Finished steps that could not be looked at, manual ones included."""
-        return [plan for plan in self._plans.values() if self._finished.get(plan.id) is Status.NOT_CHECKED]
+        """Finished steps that could not be looked at, and those for a person."""
+        plans = self._plans.values()
+        return [plan for plan in plans if plan.probe is None or self._finished.get(plan.id) is Status.NOT_CHECKED]
+
+    @property
+    def by_hand(self) -> dict[str, str]:
+        """The steps for a person, with their titles."""
+        return {plan.id: plan.title for plan in self._plans.values() if plan.probe is None}
 
     def start(self, plans: Sequence[StepPlan], looks: Mapping[str, Sequence[Look]], *, deadline: float) -> None:
         """Starts these steps, with every look that is not running yet; steps for a person are put down as not-checked."""
