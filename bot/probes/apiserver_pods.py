@@ -28,6 +28,7 @@ class Params(Value):
         "running": "the pod runs and is ready; any restart is longer ago than 10 minutes",
         "restarted": "the pod's container restarted in the last 10 minutes",
         "crash-looping": "the pod's container exits each time it is started",
+        "oom-killed": "the pod's container was killed for want of memory, in the last 10 minutes or each time it is started",
         "not-ready": "the pod is there and not ready",
         "not-scheduled": "the pod has no node",
         "none-found": "there are no such pods: the control plane is hosted, or runs outside of Kubernetes",

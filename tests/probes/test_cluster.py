@@ -109,12 +109,17 @@ async def test_another_port_than_the_clusters_clients_use_differs() -> None:
 
 
 def pod(
-    name: str = "kube-apiserver-cp1", *, labels: dict[str, str] | None = None, ended: timedelta | None = None, **given: Any
+    name: str = "kube-apiserver-cp1",
+    *,
+    labels: dict[str, str] | None = None,
+    ended: timedelta | None = None,
+    why: str = "Error",
+    **given: Any,
 ) -> ApiObject:
-    """A pod that runs and is ready, but for what is given; ``ended`` is how long ago its container last ended."""
+    """A pod that runs and is ready, but for what is given; ``ended`` is how long ago its container last ended, and ``why``."""
     container: dict[str, Any] = {"name": "kube-apiserver", "ready": True, "restartCount": 0, "state": {"running": {}}}
     if ended is not None:
-        end = {"exitCode": 137, "finishedAt": stamp(NOW - ended)}
+        end = {"exitCode": 137, "reason": why, "finishedAt": stamp(NOW - ended)}
         container |= {"restartCount": 3, "lastState": {"terminated": end}}
     data: dict[str, Any] = {
         "labels": labels if labels is not None else {"component": "kube-apiserver", "tier": "control-plane"},
@@ -141,6 +146,13 @@ PODS: list[tuple[str, Status, Arrange]] = [
     ("running", Status.OK, there(pod(labels={}), pod("coredns-1", labels={}))),
     ("restarted", Status.PROBLEM, there(pod(ended=timedelta(minutes=4)))),
     ("crash-looping", Status.PROBLEM, there(pod(ended=timedelta(seconds=20), container=LOOPING, conditions=UNREADY))),
+    ("oom-killed", Status.PROBLEM, there(pod(ended=timedelta(minutes=4), why="OOMKilled"))),
+    (
+        "oom-killed",
+        Status.PROBLEM,
+        there(pod(ended=timedelta(minutes=20), why="OOMKilled", container=LOOPING, conditions=UNREADY)),
+    ),
+    ("running", Status.OK, there(pod(ended=timedelta(hours=2), why="OOMKilled"))),
     ("not-ready", Status.PROBLEM, there(pod(conditions=UNREADY))),
     ("not-scheduled", Status.PROBLEM, there(pod(phase="Pending", conditions=UNSCHEDULED, containers=[]))),
     ("none-found", Status.NOT_APPLICABLE, there(pod("coredns-1", labels={}))),

@@ -41,7 +41,11 @@ def judge(pod: ApiObject, now: datetime) -> tuple[Status, str, str]:
     waiting = [item["state"]["waiting"] for item in containers if "waiting" in item.get("state", {})]
     last = _last_end(containers)
     ended = f"; it last ended {utc(last[0])} with exit code {last[1]}" if last else ""
-    if any(one.get("reason") == "CrashLoopBackOff" for one in waiting):
+    is_looping = any(one.get("reason") == "CrashLoopBackOff" for one in waiting)
+    if last and last[2] == "OOMKilled" and (is_looping or now - last[0] <= _RECENT):
+        says = f"Pod {pod.name} was killed for want of memory {ago(now - last[0])} ago, and restarted {restarts} times in all."
+        return Status.PROBLEM, "oom-killed", says
+    if is_looping:
         return Status.PROBLEM, "crash-looping", f"Pod {pod.name} starts and exits again and again: {restarts} restarts{ended}."
     scheduled = _condition(pod, "PodScheduled")
     if pod.data.get("phase") == "Pending" and scheduled.get("status") == "False":
@@ -61,10 +65,10 @@ def restart_count(pod: ApiObject) -> int:
     return sum(int(item.get("restartCount", 0)) for item in pod.data.get("containers", []))
 
 
-def _last_end(containers: list[Json]) -> tuple[datetime, Any] | None:
-    """When, and with which exit code, a container last ended."""
+def _last_end(containers: list[Json]) -> tuple[datetime, Any, str | None] | None:
+    """When, with which exit code, and why a container last ended."""
     ends = [
-        (datetime.fromisoformat(end["finishedAt"]), end.get("exitCode"))
+        (datetime.fromisoformat(end["finishedAt"]), end.get("exitCode"), end.get("reason"))
         for item in containers
         for state in (item.get("lastState", {}), item.get("state", {}))
         if (end := state.get("terminated")) and end.get("finishedAt")
