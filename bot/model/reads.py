@@ -57,7 +57,7 @@ class Scrape(Value):
 
 class LogAnswer(Value):
     """What the API server answered when it was asked for a log: its status and, where it failed, why. ``lines`` are the last
-    ones of the log, where they were asked for; they are not redacted yet."""
+    ones of the log, where they were asked for, without what has the form of a secret."""
 
     status: int
     message: str = ""

@@ -72,4 +72,5 @@ def _judge(ctx: ProbeContext, item: ApiObject, name: str, harms: Sequence[polici
     status = Status.INCONCLUSIVE if worst.outcome in policies.DOUBTFUL else Status.PROBLEM
     times = {"created": item.data.get("creationTimestamp"), "written_at": stamp(at) if at else None, "manager": manager}
     evidence = {"restricts": sorted({harm.client for harm in harms}), **times, "written": item.data.get("written")}
-    return ctx.finding(name, status, worst.outcome, says, evidence=evidence)
+    warning = says if status is Status.PROBLEM else None
+    return ctx.finding(name, status, worst.outcome, says, evidence=evidence, warning=warning)

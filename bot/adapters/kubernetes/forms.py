@@ -16,6 +16,9 @@ from bot.adapters.kubernetes.client import cut
 from bot.model.base import Json
 from bot.ports import ApiObject, Kind
 
+_LEADER = "control-plane.alpha.kubernetes.io/leader"
+"""On a config map that somebody uses for a lock, and so writes all the time."""
+
 # Annotations say anything about anybody; these two say when the kubelet saw a static pod's manifest, and which.
 _ANNOTATIONS = frozenset({"kubernetes.io/config.seen", "kubernetes.io/config.hash", "kubernetes.io/config.source"})
 
@@ -273,7 +276,7 @@ class Changed(Whole):
     """What was written when and by whom, and nothing of what."""
 
     def data(self) -> Json:
-        return {"labels": self.metadata.labels, **self.metadata.written}
+        return {"leader": _LEADER in self.metadata.annotations, **self.metadata.written}
 
 
 class _PolicySpec(Slim):

@@ -19,6 +19,7 @@ from bot.adapters.kubernetes.metrics import Metrics
 from bot.errors import Unavailable
 from bot.model.target import Endpoint, Target
 from bot.ports import ApiObject, Credentials, Kind, Listing, LogAnswer, Scrape
+from bot.redact import Redactor
 
 _METRICS_TIMEOUT_S = 10.0
 _METRICS_MAX_BYTES = 64 * 1024 * 1024
@@ -190,7 +191,7 @@ class KubernetesApi:
     async def read_log(
         self, namespace: str, pod: str, container: str, *, previous: bool = False, since_s: int | None = None
     ) -> LogAnswer:
-        """The tail of a log, each line with its time before it."""
+        """The tail of a log, each line with its time before it, and secrets removed."""
         ask = Ask(
             what=f"the log of {namespace}/{pod}",
             path=f"/api/v1/namespaces/{_part(namespace)}/pods/{_part(pod)}/log",
@@ -215,7 +216,9 @@ class KubernetesApi:
             if answer.status in (401, 403):
                 raise self._client.refused(ask, answer)
             good = answer.status == 200
-            lines = answer.body.decode("utf-8", "replace").splitlines()[-_LOG_LINES:] if good else []
+            # Whole first: what is cut into pieces is not recognised as a secret any more.
+            text = Redactor().text(answer.body.decode("utf-8", "replace")) if good else ""
+            lines = text.splitlines()[-_LOG_LINES:]
             took = round(time.monotonic() - began, 3)
             return LogAnswer(
                 status=answer.status,
