@@ -13,8 +13,11 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="lb-down",
-    acceptable={"bot": REFUSED},
-    because=REFUSED_BECAUSE,
+    acceptable={
+        "bot": REFUSED,
+        "bot+metrics": ("lb-down", "serving-certificate-expired"),
+    },
+    because=REFUSED_BECAUSE + " Prometheus sees both.",
     also=("serving-certificate-expired",),
 )
 

@@ -16,8 +16,9 @@ TRUTH = Truth(
         "bot": REFUSED,
         "bot+load-balancer": ("lb-down",),
         "bot+control-plane": ("lb-down", "firewall-reject"),
+        "bot+metrics": ("lb-down",),
     },
-    because=REFUSED_BECAUSE,
+    because=REFUSED_BECAUSE + " Prometheus sees that it does not run, and that its machine and what is behind it do.",
 )
 
 

@@ -16,8 +16,9 @@ TRUTH = Truth(
         "bot": MUTE,
         "bot+load-balancer": ("lb-down",),
         "bot+control-plane": ("lb-down",),
+        "bot+metrics": ("lb-down",),
     },
-    because=MUTE_BECAUSE,
+    because=MUTE_BECAUSE + " Prometheus sees that it does not answer, and that its machine and what is behind it do.",
 )
 
 

@@ -14,8 +14,12 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="lb-down",
-    acceptable={"bot": NAME_LEADS_NOWHERE, "bot+control-plane": ("lb-down", "no-route")},
-    because=NAME_LEADS_NOWHERE_BECAUSE,
+    acceptable={
+        "bot": NAME_LEADS_NOWHERE,
+        "bot+control-plane": ("lb-down", "no-route"),
+        "bot+metrics": ("lb-down",),
+    },
+    because=NAME_LEADS_NOWHERE_BECAUSE + " Prometheus sees that its machine is gone and the others are on.",
 )
 
 

@@ -12,8 +12,15 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="firewall-reject",
-    acceptable={"bot": ("firewall-reject", "apiserver-not-running", "lb-down")},
-    because="A reset is all that comes back, whether nothing listens, it listens elsewhere, or a filter forges the reset.",
+    acceptable={
+        "bot": ("firewall-reject", "apiserver-not-running", "lb-down"),
+        "bot+load-balancer": ("firewall-reject", "lb-down"),
+        "bot+metrics": ("firewall-reject", "lb-down"),
+    },
+    because=(
+        "A reset is all that comes back, whether nothing listens, it listens elsewhere, or a filter forges the reset. "
+        "The balancer's statistics say that it is well and not where it listens."
+    ),
 )
 MISSED = (
     "On the wire this is a port without a listener. An API server that listens elsewhere is in the tie with the filter and "
