@@ -12,8 +12,14 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="apiserver-hung",
-    acceptable={"bot": BEHIND, "bot+load-balancer": MUTE, "bot+control-plane": ("apiserver-hung",)},
-    because=BEHIND_BECAUSE,
+    acceptable={
+        "bot": BEHIND,
+        "bot+load-balancer": MUTE,
+        "bot+control-plane": ("apiserver-hung",),
+        "bot+metrics": ("apiserver-hung", "file-descriptors-exhausted"),
+        "bot+load-balancer+metrics": ("apiserver-hung", "file-descriptors-exhausted"),
+    },
+    because=BEHIND_BECAUSE + " Prometheus sees that etcd is well and that both API servers say nothing.",
 )
 
 

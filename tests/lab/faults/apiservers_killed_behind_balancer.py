@@ -12,8 +12,13 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="apiserver-not-running",
-    acceptable={"bot": BEHIND, "bot+load-balancer": REFUSED, "bot+control-plane": ("apiserver-not-running",)},
-    because=BEHIND_BECAUSE,
+    acceptable={
+        "bot": BEHIND,
+        "bot+load-balancer": REFUSED,
+        "bot+control-plane": ("apiserver-not-running",),
+        "bot+metrics": REFUSED,
+    },
+    because=BEHIND_BECAUSE + " Prometheus is refused as the balancer is.",
 )
 
 

@@ -15,8 +15,10 @@ TRUTH = Truth(
     acceptable={
         "bot": BEHIND,
         "bot+load-balancer": ("etcd-unavailable", "apiserver-not-running", "apiserver-checks-failing"),
+        "bot+metrics": ("etcd-unavailable", "apiserver-not-running"),
+        "bot+load-balancer+metrics": ("etcd-unavailable", "apiserver-not-running"),
     },
-    because=BEHIND_BECAUSE,
+    because=BEHIND_BECAUSE + " Prometheus sees both.",
     also=("apiserver-not-running",),
 )
 

@@ -16,8 +16,10 @@ TRUTH = Truth(
         "bot": BEHIND,
         "bot+load-balancer": ("etcd-unavailable", "apiserver-checks-failing", "apiserver-hung"),
         "bot+control-plane": ("etcd-unavailable",),
+        "bot+metrics": ("etcd-unavailable",),
+        "bot+load-balancer+metrics": ("etcd-unavailable",),
     },
-    because=BEHIND_BECAUSE,
+    because=BEHIND_BECAUSE + " Prometheus sees that etcd itself is silent.",
 )
 
 

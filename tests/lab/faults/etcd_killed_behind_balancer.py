@@ -11,8 +11,16 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="etcd-unavailable",
-    acceptable={"bot": ("lb-no-healthy-backend",)},
-    because="The balancer accepts and closes: nothing behind it is seen from in front of it.",
+    acceptable={
+        "bot": ("lb-no-healthy-backend",),
+        "bot+load-balancer": ("etcd-unavailable", "apiserver-checks-failing"),
+        "bot+metrics": ("etcd-unavailable",),
+        "bot+load-balancer+metrics": ("etcd-unavailable",),
+    },
+    because=(
+        "The balancer accepts and closes: nothing behind it is seen from in front of it. "
+        "The balancer sees checks that are answered, and fail; Prometheus that nothing listens where etcd should."
+    ),
 )
 
 

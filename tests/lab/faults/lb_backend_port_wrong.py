@@ -15,8 +15,12 @@ TRUTH = Truth(
     acceptable={
         "bot": BEHIND,
         "bot+load-balancer": ("lb-no-healthy-backend", "apiserver-not-running", "apiserver-wrong-bind-address"),
+        "bot+load-balancer+metrics": ("lb-no-healthy-backend", "firewall-reject"),
     },
-    because="The balancer is refused: it asks at the wrong port, or nothing listens at the right one.",
+    because=(
+        "The balancer is refused: it asks at the wrong port, or nothing listens at the right one. "
+        "Prometheus is served by both where they listen."
+    ),
 )
 
 

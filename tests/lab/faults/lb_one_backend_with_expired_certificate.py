@@ -12,8 +12,14 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="serving-certificate-expired",
-    acceptable={"bot": ("serving-certificate-expired", "lb-backend-down")},
-    because="Every second connection meets it: one of those behind is bad, and its certificate says in what.",
+    acceptable={
+        "bot": ("serving-certificate-expired", "lb-backend-down"),
+        "bot+metrics": ("serving-certificate-expired",),
+    },
+    because=(
+        "Every second connection meets it: one of those behind is bad, and its certificate says in what. "
+        "Prometheus, too, rejects that one and verifies the other."
+    ),
 )
 
 

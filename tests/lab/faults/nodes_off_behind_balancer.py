@@ -13,8 +13,13 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="node-down",
-    acceptable={"bot": BEHIND, "bot+load-balancer": ("node-down", "no-route", "firewall-drop")},
-    because=BEHIND_BECAUSE,
+    acceptable={
+        "bot": BEHIND,
+        "bot+load-balancer": ("node-down", "no-route", "firewall-drop"),
+        "bot+metrics": ("node-down",),
+        "bot+load-balancer+metrics": ("node-down",),
+    },
+    because=BEHIND_BECAUSE + " Prometheus finds no way to anything on either machine.",
 )
 
 
