@@ -11,8 +11,14 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="no-route",
-    acceptable={"bot": ("no-route", "firewall-reject", "node-down")},
-    because="A firewall may reject with the same ICMP message, and a router says it of a neighbour that it knows to be dead.",
+    acceptable={
+        "bot": ("no-route", "firewall-reject", "node-down"),
+        "bot+metrics": ("no-route", "firewall-reject"),
+    },
+    because=(
+        "A firewall may reject with the same ICMP message, and a router says it of a neighbour that it knows to be dead. "
+        "Prometheus, inside, sees that the machine is on."
+    ),
 )
 
 

@@ -14,8 +14,11 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="node-down",
-    acceptable={"bot": GONE},
-    because=GONE_BECAUSE,
+    acceptable={
+        "bot": GONE,
+        "bot+metrics": ("node-down",),
+    },
+    because=GONE_BECAUSE + " Prometheus, on the same network, finds no way to anything on that machine, and finds the others.",
 )
 
 

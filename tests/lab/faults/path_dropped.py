@@ -11,8 +11,15 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="firewall-drop",
-    acceptable={"bot": ("firewall-drop", "node-down", "authorized-ip-ranges")},
-    because="Silence is the same when a host is off, when a filter drops everybody, and when it drops this caller only.",
+    acceptable={
+        "bot": ("firewall-drop", "node-down", "authorized-ip-ranges"),
+        "bot+load-balancer": ("firewall-drop", "authorized-ip-ranges"),
+        "bot+metrics": ("firewall-drop", "authorized-ip-ranges"),
+    },
+    because=(
+        "Silence is the same when a host is off, when a filter drops everybody, and when it drops this caller only. "
+        "That the balancer's machine is on is seen by who watches it."
+    ),
 )
 
 

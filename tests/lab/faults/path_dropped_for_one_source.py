@@ -12,8 +12,15 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="authorized-ip-ranges",
-    acceptable={"bot": ("authorized-ip-ranges", "firewall-drop", "node-down")},
-    because="Silence is the same when a host is off, when a filter drops everybody, and when it drops this caller only.",
+    acceptable={
+        "bot": ("authorized-ip-ranges", "firewall-drop", "node-down"),
+        "bot+load-balancer": ("authorized-ip-ranges", "firewall-drop"),
+        "bot+metrics": ("authorized-ip-ranges", "firewall-drop"),
+    },
+    because=(
+        "Silence is the same when a host is off, when a filter drops everybody, and when it drops this caller only. "
+        "That the balancer's machine is on is seen by who watches it."
+    ),
 )
 
 

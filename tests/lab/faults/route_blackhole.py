@@ -11,8 +11,14 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="route-broken",
-    acceptable={"bot": ("firewall-drop", "node-down", "authorized-ip-ranges")},
-    because="A black hole is as silent as a filter that drops or a host that is off; only the route table shows it.",
+    acceptable={
+        "bot": ("firewall-drop", "node-down", "authorized-ip-ranges"),
+        "bot+metrics": ("route-broken", "firewall-drop", "authorized-ip-ranges"),
+    },
+    because=(
+        "A black hole is as silent as a filter that drops or a host that is off; only the route table shows it. "
+        "Prometheus, inside, sees that the machine is on."
+    ),
 )
 
 
