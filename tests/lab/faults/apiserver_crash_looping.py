@@ -16,8 +16,12 @@ TRUTH = Truth(
     acceptable={
         "bot": ("apiserver-crash-looping", "apiserver-oom-killed", "apiserver-not-running"),
         "bot+control-plane": ("apiserver-crash-looping",),
+        "bot+metrics": ("apiserver-crash-looping", "apiserver-oom-killed"),
     },
-    because="What ends it each time is not seen from outside; and a short look may fall into one of the pauses.",
+    because=(
+        "What ends it each time is not seen from outside; and a short look may fall into one of the pauses. "
+        "Prometheus sees one start after the other."
+    ),
 )
 MISSED = (
     "From outside it comes and goes: ten fresh connections in some seconds are refused, answered and refused again, which "

@@ -14,8 +14,12 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="etcd-unavailable",
-    acceptable={"bot": MUTE, "bot+control-plane": ("etcd-unavailable",)},
-    because=MUTE_BECAUSE,
+    acceptable={
+        "bot": MUTE,
+        "bot+control-plane": ("etcd-unavailable",),
+        "bot+metrics": ("etcd-unavailable",),
+    },
+    because=MUTE_BECAUSE + " Prometheus sees that nothing listens where etcd should.",
 )
 
 
