@@ -13,8 +13,14 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="ca-mismatch",
-    acceptable={"bot": ("ca-mismatch", "wrong-cluster-answers")},
-    because="Whether the client's authority or the server is another cluster's cannot be seen from the two alone.",
+    acceptable={
+        "bot": ("ca-mismatch", "wrong-cluster-answers"),
+        "bot+metrics": ("ca-mismatch",),
+    },
+    because=(
+        "Whether the client's authority or the server is another cluster's cannot be seen from the two alone. "
+        "Prometheus verifies the same servers with the cluster's own authority."
+    ),
 )
 
 

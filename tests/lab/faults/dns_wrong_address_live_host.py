@@ -11,8 +11,15 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="dns-wrong-address",
-    acceptable={"bot": ("dns-wrong-address", "apiserver-not-running", "lb-down")},
-    because="A machine that refuses may be the right one whose server is gone; only who knows the right address can tell.",
+    acceptable={
+        "bot": ("dns-wrong-address", "apiserver-not-running", "lb-down"),
+        "bot+load-balancer": ("dns-wrong-address", "vip-not-held"),
+        "bot+metrics": ("dns-wrong-address",),
+    },
+    because=(
+        "A machine that refuses may be the right one whose server is gone; only who knows the right address can tell. "
+        "The balancer is well at another address; Prometheus knows this one as a machine of another kind."
+    ),
 )
 MISSED = (
     "The host refuses as one refuses whose API server is gone. Which address is right nobody said, so that the name leads "

@@ -13,8 +13,15 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="proxy-failing",
-    acceptable={"bot": ("proxy-failing", "apiserver-not-running", "lb-down")},
-    because="502 is a proxy's word both for its own trouble and for a server that refuses.",
+    acceptable={
+        "bot": ("proxy-failing", "apiserver-not-running", "lb-down"),
+        "bot+load-balancer": ("proxy-failing",),
+        "bot+metrics": ("proxy-failing",),
+    },
+    because=(
+        "502 is a proxy's word both for its own trouble and for a server that refuses. "
+        "Who watches the balancer sees it well, and what is behind it."
+    ),
 )
 
 
