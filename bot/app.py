@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bot.probes
+from bot.adapters.haproxy import HaproxyStatistics
 from bot.adapters.kubeconfig.access import FileDirectory, with_known_servers
 from bot.adapters.kubernetes.reads import KubernetesApi
 from bot.adapters.prometheus.reads import Prometheus
@@ -70,6 +71,7 @@ class Core:
             make_network=lambda target, deadline: RoundNetwork(clock=self.clock, deadline=deadline, dial=dial_for(target)),
             make_api=KubernetesApi,
             make_metrics=Prometheus,
+            make_balancer=HaproxyStatistics,
         )
 
     def rounds(self) -> RoundServices:

@@ -118,7 +118,9 @@ class Document:
     _keys: dict[Loc, Position] = field(default_factory=dict, repr=False)
 
     def where(self, loc: Loc) -> Position:
-        """Where the value at ``loc`` starts; for a place that is not there, the nearest one above it."""
+        """Where the value at ``loc`` starts; for a place that is not there, the nearest one above it. What stands alone where a
+        list is wanted is that list's first entry."""
+        loc = self._written(loc)
         for length in range(len(loc), -1, -1):
             if position := self._values.get(loc[:length]):
                 return position
@@ -126,7 +128,19 @@ class Document:
 
     def where_key(self, loc: Loc) -> Position:
         """Where the key of the mapping entry at ``loc`` stands; where the value starts, if it has no key."""
-        return self._keys.get(loc) or self.where(loc)
+        return self._keys.get(self._written(loc)) or self.where(loc)
+
+    def _written(self, loc: Loc) -> Loc:
+        """The place as it is written: a single value has no index."""
+        current: Any = self.data
+        written = list[str | int]()
+        for part in loc:
+            if isinstance(part, int) and part == 0 and isinstance(current, dict):
+                continue
+            written.append(part)
+            inside = current.get(part) if isinstance(current, dict) else None
+            current = dict(enumerate(current)).get(part) if isinstance(current, list) else inside
+        return tuple(written)
 
     def problem(self, where: Position, what: str, nearest: str = "") -> Problem:
         """A problem with its source line. A private document's lines are not shown, and secrets never are."""

@@ -25,7 +25,7 @@ from bot.model.reads import Kind as Kind
 from bot.model.reads import Listing as Listing
 from bot.model.reads import LogAnswer as LogAnswer
 from bot.model.reads import Scrape as Scrape
-from bot.model.target import Cluster, CredentialKind, Endpoint, Target
+from bot.model.target import Balancer, Cluster, CredentialKind, Endpoint, Target
 from bot.model.vantage import Vantage
 
 
@@ -201,7 +201,10 @@ class StatisticsUnavailable(Unavailable):
 class BalancerReads(Protocol):
     """What load balancers say of themselves, read-only and bounded. Their statistics are no requests to an API server."""
 
-    async def read(self, balancer: BalancerAccess) -> BalancerStatistics:
+    @property
+    def balancers(self) -> Sequence[Balancer]: ...
+
+    async def read(self, balancer: Balancer) -> BalancerStatistics:
         """One reading; raises StatisticsUnavailable, in words."""
         ...
 
@@ -384,12 +387,10 @@ class MetricsAccess:
 
 @dataclass(frozen=True, kw_only=True)
 class BalancerAccess:
-    """A cluster's balancer resolved for one round, and what people call it. ``headers`` hold credentials, ``secrets`` their
-    values; ``problem`` says what of its files cannot be read, and then nothing is asked."""
+    """A cluster's balancer resolved for one round. ``headers`` hold credentials, ``secrets`` their values; ``problem`` says what
+    of its files cannot be read, and then nothing is asked."""
 
-    url: str
-    called: str
-    backend: str | None = None
+    balancer: Balancer
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     ca_pem: str | None = None

@@ -27,7 +27,7 @@ from bot.model.finding import Finding, Status
 from bot.model.observation import Observation
 from bot.model.target import Cluster
 from bot.model.vantage import Vantage, VantageKind
-from bot.ports import Credentials, Investigations, KubernetesReads, MetricsReads, Network, Request, Resolution
+from bot.ports import BalancerReads, Credentials, Investigations, KubernetesReads, MetricsReads, Network, Request, Resolution
 
 
 class NoParams(Value):
@@ -38,8 +38,8 @@ class NoParams(Value):
 class ProbeContext:
     """What a probe is given: the target, the network, time, and only the ports it declared it needs.
 
-    ``deadline`` is on the monotonic clock. ``api`` and ``metrics`` (the cluster's
-    Prometheus) are None unless the probe needs them and they can be had.
+    ``deadline`` is on the monotonic clock. ``api``, ``metrics`` (the cluster's Prometheus) and ``balancer`` (what its balancers
+    say of themselves) are None unless the probe needs them and they can be had.
     ``problems`` are sentences about what could not be read of the cluster's configuration, or is not used.
     """
 
@@ -54,6 +54,7 @@ class ProbeContext:
     credentials: Credentials | None = None
     api: KubernetesReads | None = None
     metrics: MetricsReads | None = None
+    balancer: BalancerReads | None = None
     problems: tuple[str, ...] = ()
 
     def finding(
@@ -118,7 +119,8 @@ class ProbeFunction(Protocol[P_contra]):
 @dataclass(frozen=True, kw_only=True)
 class Probe(Contribution, Generic[P]):
     """One probe. ``outcomes`` maps each code it can conclude with to what that code means; the boundary adds
-    ``not-checked`` and ``error``, which every probe can have. ``needs`` are names of optional ports (``api``, ``metrics``)."""
+    ``not-checked`` and ``error``, which every probe can have. ``needs`` are names of optional ports (``api``, ``metrics``,
+    ``balancer``)."""
 
     run: ProbeFunction[P]
     params: type[P]

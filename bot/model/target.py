@@ -120,11 +120,41 @@ def is_loopback(host: str) -> bool:
     return ipaddress.ip_address(address).is_loopback
 
 
+class Balancer(Value):
+    """A load balancer in front of the API servers, and where it tells of them itself.
+
+    ``url`` is HAProxy's statistics page (``http``, ``https``) or its socket (``unix:/run/haproxy.sock``,
+    ``tcp://10.0.0.5:9999``); ``backend`` a name or glob of the backend that the API servers are in, where it has others.
+    The password is in a file, which is read when it is needed.
+    """
+
+    url: str
+    backend: str | None = None
+    user: str | None = None
+    password_file: str | None = None
+    ca_file: str | None = None
+
+    @property
+    def called(self) -> str:
+        """What people call it: the machine and port that is asked, or the socket's path."""
+        parts = urlsplit(self.url)
+        return parts.path if parts.scheme == "unix" else parts.netloc
+
+    @property
+    def place(self) -> Endpoint | None:
+        """Where it is asked; None for a socket of this machine."""
+        parts = urlsplit(self.url)
+        usual = {"http": 80, "https": 443}.get(parts.scheme)
+        port = parts.port or usual
+        return Endpoint(host=parts.hostname, port=port) if parts.hostname and port else None
+
+
 class Cluster(Value):
     """A named target plus what we know of it. A bare URL is the ad-hoc cluster ``url-<hash>`` with no credentials.
 
     ``configured`` is what decides whether credentials may be used at all; ``nodes`` are control-plane nodes' addresses
-    where known; ``controls`` are endpoints that should answer whatever happens to this cluster.
+    where known; ``controls`` are endpoints that should answer whatever happens to this cluster; ``balancers`` are those in
+    front of the nodes that tell of them.
     """
 
     name: str
@@ -136,6 +166,7 @@ class Cluster(Value):
     controls: tuple[Endpoint, ...] = ()
     provider: str | None = None
     prometheus_url: str | None = None
+    balancers: tuple[Balancer, ...] = ()
     kubeconfig_context: str | None = None
 
     @property

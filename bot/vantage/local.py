@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,7 +19,16 @@ from bot.model.base import Json
 from bot.model.finding import Finding, Status
 from bot.model.target import Target
 from bot.model.vantage import BOT, Vantage
-from bot.ports import ClusterAccess, Credentials, KubernetesReads, MetricsAccess, MetricsReads, Network
+from bot.ports import (
+    BalancerAccess,
+    BalancerReads,
+    ClusterAccess,
+    Credentials,
+    KubernetesReads,
+    MetricsAccess,
+    MetricsReads,
+    Network,
+)
 from bot.registry import BOUNDARY_OUTCOMES, Probe, ProbeContext
 from bot.vantage.gate import GatedReads
 
@@ -52,13 +61,14 @@ class ClosableMetrics(MetricsReads, Protocol):
 @dataclass(frozen=True, kw_only=True)
 class LocalVantage:
     """The vantage point of this process. The factories make one round's network, its Kubernetes reads, and its questions to
-    the cluster's Prometheus."""
+    the cluster's Prometheus and balancers."""
 
     probes: Mapping[str, Probe[Any]]
     clock: Clock
     make_network: Callable[[Target, float], ClosableNetwork]
     make_api: Callable[[Target, Credentials | None], ClosableReads]
     make_metrics: Callable[[MetricsAccess, Clock], ClosableMetrics] | None = None
+    make_balancer: Callable[[Sequence[BalancerAccess]], BalancerReads] | None = None
     vantage: Vantage = BOT
 
     def open_round(self, access: ClusterAccess, *, round: int, ladder_deadline: float) -> LocalRound:
@@ -91,6 +101,7 @@ class LocalRound:
         self._network = network
         self._api = api
         self._metrics = metrics
+        self._balancer = place.make_balancer(access.balancers) if access.balancers and place.make_balancer else None
         self._gated = None if api is None else GatedReads(api, network, access.cluster.target)
 
     def requests_made(self) -> int:
@@ -166,6 +177,7 @@ class LocalRound:
             credentials=self._access.credentials,
             api=self._gated if "api" in probe.needs else None,
             metrics=self._metrics if "metrics" in probe.needs else None,
+            balancer=self._balancer if "balancer" in probe.needs else None,
             problems=self._access.problems,
         )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
+from bot.adapters.kubeconfig.balancers import balancer_access
 from bot.adapters.kubeconfig.credentials import FileCredentials
 from bot.adapters.kubeconfig.files import Entry, Pem, User, read_entry
 from bot.adapters.kubeconfig.monitoring import metrics_access, secrets_of
@@ -54,7 +55,9 @@ class FileDirectory:
             place = f"{error.where}: " if error.where else ""
             known = _as_known(cluster, f"The cluster's files cannot be used, so no credentials are: {place}{error.what}.")
             metrics = await asyncio.to_thread(metrics_access, definition.prometheus, self._settings.proxy_environment())
-            return replace(known, metrics=metrics, secrets=lambda: _secrets_of(metrics))
+            balancers = tuple([await asyncio.to_thread(balancer_access, one) for one in definition.balancers])
+            others = _secrets_of(metrics).union(*(one.secrets for one in balancers))
+            return replace(known, metrics=metrics, balancers=balancers, secrets=lambda: others)
 
 
 def with_known_servers(config: Config, settings: Settings) -> Config:
@@ -115,13 +118,15 @@ def _access(definition: ClusterDefinition, entry: Entry, settings: Settings, clo
     if definition.kubeconfig or entry.context:
         cluster = cluster.model_copy(update={"kubeconfig_context": entry.context or definition.context})
     metrics = metrics_access(definition.prometheus, settings.proxy_environment())
-    others = password_of(target.proxy_url) | _secrets_of(metrics)
+    balancers = tuple(balancer_access(one) for one in definition.balancers)
+    others = password_of(target.proxy_url) | _secrets_of(metrics).union(*(one.secrets for one in balancers))
     return ClusterAccess(
         cluster=cluster,
         credentials=credentials if usable else None,
         problems=tuple(problems),
         secrets=lambda: credentials.secrets() | others,
         metrics=metrics,
+        balancers=balancers,
     )
 
 
