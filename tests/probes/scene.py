@@ -66,7 +66,7 @@ class KnownObjects:
     error: Unavailable | None = None
     listings: dict[Kind, Listing | Unavailable] = field(default_factory=dict)
     scrapes: Sequence[Scrape] = ()
-    logs: dict[str, LogAnswer | Unavailable] = field(default_factory=dict)
+    logs: Mapping[str, LogAnswer | Unavailable] = field(default_factory=dict)
     past_caches: list[int] = field(default_factory=list)
     """The numbers of the reads that were made past the caches."""
 

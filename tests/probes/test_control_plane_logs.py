@@ -49,9 +49,9 @@ def running(*lines: str, component: str = SERVER) -> Scene:
     return Scene(api=KnownObjects(pods=[one], logs={one.name: log(*lines)}))
 
 
-FAILED = FAILED + ""
+FAILED = 'E1120 11:59:01.123456       1 run.go:72] "command failed" err='
 WARNS = "W1120 11:59:01.123456       1 logging.go:55] "
-FATAL = FATAL + ""
+FATAL = "F0201 07:00:34.118275       1 controllermanager.go:221] "
 ETCD = '{"level":"%s","ts":"2026-11-20T11:59:01Z","caller":"etcdserver/raft.go","msg":"%s"}'
 
 ENDED: list[tuple[str, str]] = [
