@@ -35,6 +35,8 @@ SEEN_BY: Mapping[str, str] = MappingProxyType(
 )
 """Probes whose answer is somebody else's view of the cluster, and whose."""
 _LOOKED = frozenset({"ok", "problem"})
+_SILENT = frozenset({"statistics-refused", "statistics-silent"})
+"""Outcomes that say something of who was to be asked, and nothing of what that would have seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,10 @@ def vantage_of(said: Mapping[str, Any]) -> str:
     """The kinds of vantage points that looked, in alphabetical order, joined by ``+``."""
     steps = [step for step in said["steps"] if step["started_at"]]
     places = {step["vantage"].partition(":")[0] for step in steps} or {"bot"}
-    answered = {SEEN_BY[step["probe"]] for step in steps if step.get("probe") in SEEN_BY and step["status"] in _LOOKED}
+    told = [
+        step for step in steps if step.get("probe") in SEEN_BY and step["status"] in _LOOKED and step["outcome"] not in _SILENT
+    ]
+    answered = {SEEN_BY[step["probe"]] for step in told}
     return "+".join(sorted(places | answered))
 
 

@@ -95,7 +95,7 @@ def test_a_step_that_did_not_begin_is_no_vantage_point() -> None:
 
 def looked(answer: dict[str, Any], probe: str, status: str, **more: Any) -> dict[str, Any]:
     """The answer with one more step."""
-    step = {"vantage": "bot", "started_at": "2026-11-20T12:00:00Z", "probe": probe, "status": status, **more}
+    step = {"vantage": "bot", "started_at": "2026-11-20T12:00:00Z", "probe": probe, "status": status, "outcome": "…", **more}
     return {**answer, "steps": [*answer["steps"], step]}
 
 
@@ -115,6 +115,11 @@ def test_who_answered_looked_and_who_could_not_be_asked_did_not(steps: list[tupl
     for probe, status in steps:
         answer = looked(answer, probe, status)
     assert judged(KILLED, answer).vantage == vantage
+
+
+def test_statistics_that_are_refused_saw_nothing() -> None:
+    answer = looked(said("firewall-reject"), "balancer-statistics", "problem", outcome="statistics-refused")
+    assert judged(KILLED, answer).vantage == "bot"
 
 
 def test_what_is_written_for_the_most_of_those_that_looked_holds() -> None:

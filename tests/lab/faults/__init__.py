@@ -43,6 +43,12 @@ authority; ``tests.pki.Authority`` makes odd ones. ``tests.lab.kubeadm.as_user(p
 - ``restarted(config)`` (with); a config is ``lab.balancer.config(check=, server_options=, servers=, port=, more=)``
 - ``wait_for("DOWN", *names, check="L4CON")``, ``backends()`` by node name, ``seen()`` in one line for the proof, ``up``
 
+It has a page of statistics, ``page``, and tells Prometheus of itself: whoever asks the balancer is configured with both.
+
+**Prometheus** runs on ``node``, as ``lab.prometheus`` (None where it is not installed): ``targets()``, ``ask(expression)``. The
+harness waits, once the fault is in, until it has looked at everything again; ``lab.scraped()`` does so in between, for what
+in life comes about slowly. An ``Ask`` with ``at_once`` is not waited for, one with ``prometheus=False`` is not told of it.
+
 **DNS**: ``lab.nameserver`` on ``lab.dns`` has ``saying({name: [addresses]}, rcode="SERVFAIL", silent=True)`` (with; an empty list
 removes a name), ``stopped()`` (with), ``ask(name, source=host)``, ``asked``. ``Nameserver(host, records)`` is a second one.
 ``lab.names.api`` is the cluster's name, ``lab.url`` what is asked.
