@@ -66,7 +66,7 @@ a key that is not listed here is a mistake. Keys marked ? may be left out.
       - {from: firewall-reject, check: Connect from the node itself, run?: "curl -k https://127.0.0.1:{port}/livez"}
 
 Durations are ``90s``, ``2m``, ``1h``, ``1h30m``, ``2d``. ``manual``, ``run``, ``say`` and ``check`` may use the
-placeholders ``{host} {port} {server} {address} {name} {proxy} {server_name} {cluster} {context} {namespace} {nodes}``;
+placeholders ``{host} {port} {server} {address} {name} {proxy} {server_name} {cluster} {context} {namespace} {nodes} {egress}``;
 a brace as such is ``{{`` or ``}}``.
 """
 

@@ -19,12 +19,13 @@ PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
         "cluster": "the cluster's name",
         "context": "the kubeconfig context",
         "namespace": "the namespace in question",
+        "egress": "what the nodes must reach: the API server, and what the cluster's `provider` requires, each as host:port",
         "nodes": "the configured control-plane nodes, each as host:port, with spaces between",
     }
 )
 """What ``fill`` knows, and what each stands for."""
 
-_LISTS = frozenset({"nodes"})
+_LISTS = frozenset({"nodes", "egress"})
 _BRACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _CONTEXT_FLAG = re.compile(r" --context[ =]\{context\}")
 _COMMAND_SAFE = re.compile(r"[A-Za-z0-9._:/@%+=,\[\]-]+", re.ASCII)

@@ -58,7 +58,7 @@ from bot.render.thread_root import STATUS_EMOJI
 from bot.settings import Settings
 from bot.triggers.alertmanager import alertmanager
 from commands.apidown import OPTIONS, VERBS
-from tests.write_docs import DOCS, ITEMS, PART, PARTS, ROOT, carriers, documents, filled, key_texts, library, walk_commands
+from tests.write_docs import DOCS, PART, PARTS, ROOT, documents, filled, key_texts, library, walk_commands
 
 ARCHITECTURE = (DOCS / "architecture.md").read_text()
 README = (ROOT / "README.md").read_text()
@@ -96,13 +96,6 @@ def test_generated_parts_are_up_to_date(name: str) -> None:
 
 def test_every_generated_part_is_in_a_document() -> None:
     assert {match[2] for text in ALL.values() for match in PART.finditer(text)} == set(PARTS)
-
-
-def test_every_item_of_a_document_with_a_playbook_is_carried_and_no_other_is_named() -> None:
-    documents = {item.split("/")[0] for item in ITEMS}
-    assert documents == {playbook.source.document for playbook in library().playbooks.values() if playbook.source}
-    assert {item for item in carriers() if item.split("/")[0] in documents} == set(ITEMS)
-    assert all(item.split("/")[0] in {"000", "001", "002", "003"} for item in carriers())
 
 
 # The architecture

@@ -25,6 +25,7 @@ from bot.app import build_registry
 from bot.cli import app
 from bot.demo.scenarios import SCENARIOS
 from bot.diagnosis import rank
+from bot.diagnosis.egress import REQUIRED
 from bot.diagnosis.triage_rules import ANSWERS, CONTROL_RULES, RULES, SYMPTOMS
 from bot.engine import investigate, recovery, rounds
 from bot.ids import digest
@@ -39,67 +40,15 @@ from bot.registry import BOUNDARY_OUTCOMES, Probe
 from bot.render.report import as_json_schema
 from bot.settings import Settings
 from bot.template import PLACEHOLDERS
+from tests import coverage
 from tests.helm import values as chart
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 
-# What the items of the documents that have a playbook ask for, in our words.
-ITEMS = {
-    "000/select": "connections are refused; the alerts that say so",
-    "000/impact": "what stops working and what goes on",
-    "000/playbook/1": "the API server's pods run, and do not crash",
-    "000/playbook/2": "clients and controllers use the right endpoint, address and port",
-    "000/playbook/3": "each control-plane node's kubelet runs and can start the API server",
-    "000/diagnosis/1": "a restart of an API server pod within 2 minutes of the first failures",
-    "000/diagnosis/2": "a restart of a kubelet within 5 minutes",
-    "000/diagnosis/3": "a change of the API server's manifest or Deployment in the hour before",
-    "000/diagnosis/4": "maintenance of a control-plane node within 5 minutes",
-    "000/diagnosis/5": "the end of a certificate within 5 minutes, and whether any has expired",
-    "000/diagnosis/6": "maintenance or an upgrade of the cluster in the hour before",
-    "000/otherwise/1": "the second, wider windows: 5 to 10 minutes, 1 to 2 hours",
-    "000/otherwise/2": "the kubelet's earlier attempts to reach the API server",
-    "000/otherwise/3": "certificates that ended just before",
-    "000/otherwise/4": "process failures in the node's system log",
-    "000/otherwise/5": "manifests that were changed and not recorded",
-    "000/otherwise/6": "what builds up slowly, when nothing matches",
-    "003/select": "clients run into time-outs again and again",
-    "003/impact": "what times out and what goes on",
-    "003/cause/1": "the pods that connect control plane and nodes do not run",
-    "003/solution/1": "their nodes are relieved, or are nodes of their own",
-    "003/cause/2": "ports, names and addresses that nodes need are blocked",
-    "003/solution/2": "the list of what to open",
-    "003/cause/3": "TLS with ALPN is blocked, from the nodes to the control plane or on the client's own path",
-    "003/solution/3": "ALPN is let pass",
-    "003/cause/4": "the allow-list does not contain whoever asks",
-    "003/solution/4": "the allow-list is replaced by a complete one",
-    "003/cause/5": "a client leaks watches, or polls",
-    "003/solution/5": "that client is found, stopped and mended",
-    "003/cause/6": "Helm keeps too many revisions",
-    "003/solution/6": "the history is limited, in Helm 2 and Helm 3",
-    "003/cause/7": "nodes and control plane do not reach each other on port 10250",
-    "003/solution/7": "what to look at for that port",
-}
-
 
 def library() -> Library:
     return load_library(default_folder(), build_registry())
-
-
-def carriers() -> dict[str, list[str]]:
-    """For every item of a source document, the steps, lines, checks and causes that carry it out."""
-    found: dict[str, list[str]] = {}
-    for playbook in library().playbooks.values():
-        for part in (*playbook.steps, *playbook.diagnosis, *playbook.otherwise):
-            for item in part.source:
-                found.setdefault(item, []).append(f"`{playbook.id}`: `{part.id}`")
-        if playbook.source is not None:
-            found.setdefault(f"{playbook.source.document}/select", []).append(f"`{playbook.id}`: key `selects`")
-            found.setdefault(f"{playbook.source.document}/impact", []).append(f"`{playbook.id}`: key `impact`")
-    for cause in library().causes.values():
-        for item in cause.source:
-            found.setdefault(item, []).append(f"cause `{cause.id}`")
-    return dict(sorted(found.items()))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -299,12 +248,18 @@ def times() -> str:
 
 
 def items() -> str:
-    carried = carriers()
-    return table(["item", "what it asks", "carried by"], [[item, text, ", ".join(carried[item])] for item, text in ITEMS.items()])
+    return table(["item", "what it asks", "how", "carried by"], coverage.rows())
 
 
-def other_items() -> str:
-    return table(["item", "carried by"], [[item, ", ".join(by)] for item, by in carriers().items() if item not in ITEMS])
+def egress() -> str:
+    return "\n\n".join(
+        f"## {_PROVIDERS[provider]}\n\n"
+        + table(["place", "port", "what for"], [[code(one.host), f"{one.protocol} {one.port}", one.purpose] for one in places])
+        for provider, places in REQUIRED.items()
+    )
+
+
+_PROVIDERS = {"azure": "Azure (AKS)", "aws": "AWS (EKS)", "gcp": "Google Cloud (GKE)"}
 
 
 def values() -> str:
@@ -318,10 +273,11 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "causes": causes,
     "change-kinds": change_kinds,
     "commands": commands,
+    "egress": egress,
     "items": items,
+    "item-totals": coverage.totals,
     "keys": keys,
     "layers": layers,
-    "other-items": other_items,
     "placeholders": placeholders,
     "probes": probes,
     "scenarios": scenarios,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.diagnosis.egress import to_try
 from bot.model.playbook import NextStep
 from bot.model.target import Cluster
 from bot.template import fill, fill_command
@@ -23,6 +24,7 @@ def values_of(cluster: Cluster, *, address: str | None = None) -> dict[str, str]
         "cluster": cluster.called,
         "context": cluster.kubeconfig_context or "",
         "namespace": "kube-system",
+        "egress": to_try(cluster),
         "nodes": " ".join(map(str, cluster.nodes)),
     }
 
