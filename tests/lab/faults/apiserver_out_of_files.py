@@ -30,7 +30,6 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
     api, limit = draw.one_of(*lab.apis), draw.between(220, 300)
     with api.restarted(open_files=limit):
         # It served for a while, to those who watch it too, before it ran out.
-        api.wait_ready()
         lab.scraped()
         log = Log(api)
         with held(lab.node, api.host.address, api.port, 4 * limit):
