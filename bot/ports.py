@@ -5,12 +5,15 @@ Types in and out are the model's; errors are ``bot.errors``'s, chained from the 
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
+from bot.access import BalancerAccess as BalancerAccess
+from bot.access import ClusterAccess as ClusterAccess
+from bot.access import Credentials as Credentials
+from bot.access import EtcdAccess as EtcdAccess
+from bot.access import MetricsAccess as MetricsAccess
 from bot.errors import Unavailable
 from bot.model.answer import ManualAnswered
 from bot.model.balancer import BalancerStatistics
@@ -25,27 +28,8 @@ from bot.model.reads import Kind as Kind
 from bot.model.reads import Listing as Listing
 from bot.model.reads import LogAnswer as LogAnswer
 from bot.model.reads import Scrape as Scrape
-from bot.model.target import Balancer, Cluster, CredentialKind, Endpoint, Target
+from bot.model.target import Balancer, Cluster, Endpoint, Target
 from bot.model.vantage import Vantage
-
-
-class Credentials(Protocol):
-    """A configured cluster's credentials. Only ``Network.request`` asks for them, and only for a verified connection."""
-
-    kind: CredentialKind
-
-    async def headers(self) -> dict[str, str]:
-        """The Authorization header, or nothing. May run an exec plugin; raises Unavailable when that fails."""
-        ...
-
-    def load_client_certificate(self, context: ssl.SSLContext) -> None:
-        """Adds the client certificate, where there is one, to a context that verifies its peer."""
-        ...
-
-    def describe(self) -> Json:
-        """What may be said of them, as far as it can be read, and never the secret: ``kind``, ``subject``, ``issuer``, and
-        ``not_before`` and ``not_after`` (of the certificate, or the token's own claims) as ``2026-11-20T14:03:22.000Z``."""
-        ...
 
 
 class Network(Protocol):
@@ -370,50 +354,6 @@ class Deliverer(Protocol):
     async def deliver(self, lease: Lease, log: OwnLog) -> None:
         """Returns when the investigation is closed and everything is delivered; raises LeaseLost when overtaken."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class MetricsAccess:
-    """A cluster's Prometheus resolved for one round. ``headers`` hold credentials; ``problem`` says what of its files cannot
-    be read, and then nothing is asked."""
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    ca_pem: str | None = None
-    proxy_url: str | None = field(default=None, repr=False)
-    problem: str | None = None
-    monitoring: Monitoring = field(default_factory=Monitoring)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BalancerAccess:
-    """A cluster's balancer resolved for one round. ``headers`` hold credentials, ``secrets`` their values; ``problem`` says what
-    of its files cannot be read, and then nothing is asked."""
-
-    balancer: Balancer
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    ca_pem: str | None = None
-    problem: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusterAccess:
-    """A cluster resolved for one round: its target as the files say now, and the credentials that go with it.
-
-    ``problems`` are sentences about what could not be read or is not used; they become part of the thread. ``secrets`` tells
-    the values of the credentials as far as they were read by now: nothing that the round writes may hold one. ``notes`` are
-    sentences about the way to the cluster that nobody wrote into its configuration. ``metrics`` is its Prometheus, where one
-    is configured, ``balancers`` the balancers that tell of it.
-    """
-
-    cluster: Cluster
-    credentials: Credentials | None = None
-    problems: tuple[str, ...] = ()
-    secrets: Callable[[], frozenset[str]] = frozenset
-    notes: tuple[str, ...] = ()
-    metrics: MetricsAccess | None = None
-    balancers: tuple[BalancerAccess, ...] = ()
 
 
 class Directory(Protocol):

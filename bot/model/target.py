@@ -120,6 +120,16 @@ def is_loopback(host: str) -> bool:
     return ipaddress.ip_address(address).is_loopback
 
 
+class Etcd(Value):
+    """A cluster's etcd, as the configuration says: its members, and the files with which they are asked."""
+
+    endpoints: tuple[Endpoint, ...]
+    scheme: str = "https"
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+
+
 class Balancer(Value):
     """A load balancer in front of the API servers, and where it tells of them itself.
 
