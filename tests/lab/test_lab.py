@@ -79,7 +79,8 @@ def test_a_lab_whose_test_is_killed_leaves_no_process_namespace_link_or_rule() -
             wait_until(lambda: any("valkey" in line for line in running_in(set(places))), "an investigation runs", within=60)
             names = " ".join(running_in(set(places)))
             assert all(name in names for name in ("kube-apiserver", "etcd", "haproxy", "tests.lab.load", "bot.cli"))
-            assert watchers() is None or all(name in names for name in ("/prometheus ", "node-exporter"))
+            watching = watchers()
+            assert watching is None or all(str(program) in names for program in (watching.prometheus, watching.node_exporter))
         finally:
             victim.send_signal(signal.SIGKILL)
             victim.wait(timeout=10)
