@@ -144,7 +144,11 @@ class Round:
                 tasks=tasks,
                 predecessor=self._predecessor.steps if self._predecessor else (),
             )
-            runner.start(ladder, looks, deadline=self._began + self._bounds.ladder_s)
+            # What is looked at beside the ladder has the round's time; what it does on the network has the ladder's all the same.
+            climbed = [plan for plan in ladder if plan.id not in beside]
+            runner.start(climbed, looks, deadline=self._began + self._bounds.ladder_s)
+            others = [plan for plan in ladder if plan.id in beside]
+            runner.start(others, looks, deadline=self._began + self._bounds.round_s)
             playbook = await self._climb(runner, beside)
             soon = self._clock.monotonic() + self._bounds.settle_s
             done = await runner.settled(until=min(soon, self._began + self._bounds.first_verdict_s), without=beside)
