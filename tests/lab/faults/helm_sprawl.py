@@ -11,6 +11,7 @@ from http.client import HTTPConnection
 from tests.lab.fault import Ask, Truth
 from tests.lab.faults._load import Caller, metric, place_of
 from tests.lab.faults._moves import meanwhile, soon
+from tests.lab.planes import ApiServer
 from tests.lab.processes import wait_until
 from tests.lab.seed import Draw
 from tests.lab.topology import Lab
@@ -53,8 +54,9 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
     helm = Caller(lab, lab.node, draw.person(), "system:masters")
     charts = [f"{draw.word()}-{number}" for number in range(WORKERS)]
 
-    def known() -> float:
-        return max(metric(api, name, '="secrets"') for name in ("apiserver_storage_objects", "apiserver_resource_objects"))
+    def known(*asked: ApiServer) -> float:
+        names = ("apiserver_storage_objects", "apiserver_resource_objects")
+        return max(metric(one, name, '="secrets"') for one in asked for name in names)
 
     try:
         with meanwhile(*(installing(helm, lab, chart) for chart in charts)):
@@ -62,7 +64,9 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
         found = len(lab.api1.ask(OF_HELM, timeout=30).json["items"])
         assert found == COUNT
         # An API server counts and measures what it stores once a minute.
-        wait_until(lambda: known() >= COUNT, "its metrics know of them", within=90)
-        yield Ask(proof=f"{found} secrets of that type are listed, and {known():.0f} secrets counted", server=api.url)
+        wait_until(lambda: known(api) >= COUNT, "its metrics know of them", within=90)
+        yield Ask(proof=f"{found} secrets of that type are listed, and {known(api):.0f} secrets counted", server=api.url)
     finally:
         soon(lambda: lab.api1.ask(OF_HELM, "DELETE", timeout=60).status == 200, "the releases are removed")
+        # What the metrics still tell would be taken for this cluster's state by whoever asks next.
+        wait_until(lambda: known(*lab.apis) < COUNT, "its metrics have forgotten them", within=90)
