@@ -38,6 +38,7 @@ class Scenario:
     cause: str
     listens: bool = True
     silent: bool = False
+    closing: bool = False
     failing: tuple[str, ...] = ()
     wrong_token: bool = False
     other_authority: bool = False
@@ -53,6 +54,12 @@ def _expired(authority: Authority) -> Pair:
 _ALL = (
     Scenario(name="refused", title="nothing listens on the API server's port", cause="apiserver-not-running", listens=False),
     Scenario(name="tls-silent", title="the port accepts connections and never answers", cause="apiserver-hung", silent=True),
+    Scenario(
+        name="no-backend",
+        title="the balancer in front takes connections and has no API server to give them to",
+        cause="lb-no-healthy-backend",
+        closing=True,
+    ),
     Scenario(
         name="certificate-expired",
         title="the serving certificate expired seven hours ago",
@@ -106,6 +113,7 @@ async def rehearse(scenario: Scenario) -> AsyncGenerator[Rehearsal]:
             client_ca=authority.pem,
             token=token,
             silent=scenario.silent,
+            closing=scenario.closing,
             failing=scenario.failing,
         )
         healthy = Behaviour(serving=authority.server(["127.0.0.1"]), client_ca=authority.pem, token=token)

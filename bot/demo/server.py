@@ -57,6 +57,7 @@ _NODES = {
 }
 _NOTHING = {"kind": "List", "items": []}
 _OBJECTS = {
+    "/api/v1/namespaces/default": {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "default"}},
     "/api/v1/namespaces/kube-system/pods": _PODS,
     "/api/v1/nodes": _NODES,
     "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations": _NOTHING,
@@ -80,13 +81,14 @@ process_open_fds 78
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """What the server does. ``silent`` accepts TCP and never answers; ``failing`` are health checks that fail;
-    ``token`` is the one bearer token it accepts."""
+    """What the server does. ``silent`` accepts TCP and never answers; ``closing`` ends each connection at once, as a balancer
+    does that has nobody behind it; ``failing`` are health checks that fail; ``token`` is the one bearer token it accepts."""
 
     serving: Pair
     client_ca: str
     token: str
     silent: bool = False
+    closing: bool = False
     failing: tuple[str, ...] = ()
 
 
@@ -138,6 +140,12 @@ class _Server:
     async def _serve(self, connection: socket.socket) -> None:
         if self._behaviour.silent:
             await asyncio.Event().wait()
+        if self._behaviour.closing:
+            connection.shutdown(socket.SHUT_WR)
+            # What the peer sends is read: closing with bytes unread would be a reset.
+            while await asyncio.get_running_loop().sock_recv(connection, _READ_AHEAD):
+                pass
+            return
         first = await _peek(connection)
         if not first:
             return
