@@ -1,0 +1,343 @@
+"""Whose failure it is, where the text is about the API server or what it depends on: the grammar of the clients that wrote it."""
+
+from __future__ import annotations
+
+from bot.recognise.form import Place, Whose, words
+
+_API, _SERVICE, _BEHIND, _ETCD = Whose.API, Whose.SERVICE, Whose.BEHIND, Whose.DATASTORE
+
+API_PATH = (
+    r"/(?:api/v1(?:/(?:namespaces|nodes|pods|services|endpoints|events|secrets|configmaps|componentstatuses|persistentvolume\w{0,6}"
+    r"|serviceaccounts|replicationcontrollers|limitranges|resourcequotas|watch)\b|(?=[?\"'\\\s]|$))|api(?=[?\"'\\\s]|$)|api/v1beta\d"
+    r"|apis(?:/(?:apps|batch|autoscaling|extensions|policy|[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60}){1,6})/v\d|(?=[?\"'\\\s]|$))"
+    r"|version\?timeout=|openapi/v\d)"
+)
+"""A path that API servers alone have."""
+_HOST = r"(?:\[[0-9a-f:.]{2,45}\]|[\w.*$<>-]{1,253})"
+SERVICE_ADDRESS = r"(?:10|172|192|100)\.\d{1,3}\.\d{1,3}\.1"
+"""What the service `kubernetes` has in nearly every cluster: the first address of the service range."""
+
+# What is said of something behind the API server: it answers, and what it needs to do its work does not.
+BEHIND: tuple[Place, ...] = (
+    Place(
+        name="tunnel",
+        whose=_BEHIND,
+        pattern=words(
+            r"no agent available",
+            r"\bkonnectivity\b",
+            r"\btunnel-?front\b",
+            r"\baks-link\b",
+            r"proxy-server[^\n]{0,60}?agent",
+            r"error dialing proxy",
+            r"failed to get (?:an )?agent",
+            r"\"cannot connect once\"",
+            r":813[1-4]\b",
+        ),
+        example='Error from server: Get "https://10.1.0.4:10250/containerLogs/default/web-0/web": No agent available',
+        means="about the tunnel from the control plane to the nodes",
+    ),
+    Place(
+        name="kubelet-port",
+        whose=_BEHIND,
+        pattern=words(
+            r":10250\b",
+            r"error dialing backend",
+            r"/containerLogs/",
+            r"unable to upgrade connection",
+            r"error trying to reach service",
+        ),
+        example="Error from server: error dialing backend: dial tcp 10.1.0.4:10250: i/o timeout",
+        means="about the API server's own way to a kubelet or a service",
+    ),
+    Place(
+        name="aggregated-api",
+        whose=_BEHIND,
+        pattern=words(
+            r"failing or missing response from",
+            r"\bFailedDiscoveryCheck\b",
+            r"no response from https?://",
+            r"loading OpenAPI spec for",
+            r"\bMissingEndpoints\b",
+            r"unable to retrieve the complete list of server APIs",
+            r"remote_available_controller",
+            r"available_controller\.go",
+        ),
+        example="v1beta1.metrics.k8s.io failed with: failing or missing response from https://10.96.5.5: dial tcp: i/o timeout",
+        means="about an API that another server provides through the API server",
+    ),
+)
+
+DATASTORE: tuple[Place, ...] = (
+    Place(
+        name="etcd",
+        whose=_ETCD,
+        pattern=words(
+            r"\betcdserver\b",
+            r"\betcdhttp\b",
+            r"\betcdctl\b",
+            r"\betcd cluster is (?:unavailable|unhealthy)",
+            r"etcd failed",
+            r"etcd[^\n]{0,60}?(?:unhealthy|no leader|lost leader|database space exceeded)",
+            r"\braft(?:http)?:",
+            r"\betcdmain\b",
+            r"retrying of unary invoker failed",
+            r"mvcc: ",
+        ),
+        example="etcdserver: request timed out, possibly due to previous leader failure",
+        means="about etcd, which the API server keeps everything in",
+    ),
+    Place(
+        name="etcd-slow",
+        whose=_ETCD,
+        pattern=words(
+            r"slow fdatasync",
+            r"sync duration of \S{1,20}, expected less than",
+            r"apply request took too long",
+            r"(?:read-only range|txn|lease) request [^\n]{0,300}? took too long",
+            r"failed to send out heartbeat on time",
+            r"agreement among raft nodes",
+            r"waiting for ReadIndex response took too long",
+        ),
+        example='"msg":"slow fdatasync","took":"4.2s","expected-duration":"1s"',
+        means="about etcd, whose disk or peers are slow",
+    ),
+    Place(
+        name="etcd-port",
+        whose=_ETCD,
+        by_itself=False,
+        pattern=words(r":(?:2379|2380|4001)\b"),
+        example="addrConn.createTransport failed to connect to {127.0.0.1:2379}: dial tcp 127.0.0.1:2379: connection refused",
+        means="about etcd, which the API server keeps everything in",
+    ),
+)
+
+# Words that are only ever said of an API server.
+API: tuple[Place, ...] = (
+    Place(
+        name="service-address",
+        whose=_SERVICE,
+        by_itself=False,
+        pattern=words(
+            rf"(?<![\d.]){SERVICE_ADDRESS}(?:\]?:443(?!\d)|/api)",
+            r"\bkubernetes\.default\b",
+            r"\[?KUBERNETES_SERVICE_HOST\b",
+            rf"\[{SERVICE_ADDRESS}\]:443",
+        ),
+        example="Failed to list *v1.Service: Get https://10.96.0.1:443/api/v1/services: dial tcp 10.96.0.1:443: i/o timeout",
+        means="about the API server as pods reach it",
+    ),
+    Place(
+        name="kubectl",
+        whose=_API,
+        pattern=words(
+            r"unable to connect to the server",
+            r"the connection to the server \S{0,300} ?was refused",
+            r"the connection to the server[^\n]{1,200}?did you specify the right host",
+            r"couldn't (?:read version from server|get current server API group list|get available api versions)",
+            r"must be logged in to the server",
+            r"the server doesn't have a resource type",
+            r"^error from server\b",
+            r"\berror from server \(",
+            r"failed to negotiate an api version",
+            r"the server has asked for the client to provide credentials",
+            r"asked us to try again later",
+        ),
+        example="Unable to connect to the server: dial tcp 203.0.113.10:443: i/o timeout",
+        means="what kubectl says when it cannot do what it was asked to through the API server",
+    ),
+    Place(
+        name="cluster-unreachable",
+        whose=_API,
+        pattern=words(
+            r"kubernetes cluster unreachable",
+            r"cluster[^\n]{0,40}? (?:is )?unreachable",
+            r"could not get apiversions from kubernetes",
+            r"failed to create kubernetes rest client",
+            r"failed to (?:construct|create|get) (?:a |the )?(?:kubernetes|k8s|kube|rest)[ -]?(?:rest )?(?:client|config)",
+            r"kubernetes api (?:server )?(?:is )?(?:not )?(?:un)?(?:reachable|available)",
+            r"failed to communicate with api ?server",
+            r"api ?server (?:is )?(?:not )?(?:healthy|unhealthy|unreachable|ready|running)",
+            r"error (?:communicating|connecting) (?:with|to) (?:the )?(?:kubernetes|api ?server)",
+            r"unable to reach (?:the )?(?:kubernetes|api ?server)",
+        ),
+        example='Error: Kubernetes cluster unreachable: Get "https://api.example.com/version": EOF',
+        means="what Helm, Terraform and operators say when they cannot reach the API server",
+    ),
+    Place(
+        name="client-go",
+        whose=_API,
+        by_itself=False,
+        pattern=words(
+            r"failed to (?:list|watch) \*",
+            r"\breflector\.go:\d",
+            r"\bleaderelection\.go:\d",
+            r"error (?:retrieving|initially creating|updating) (?:resource lock|leader election)",
+            r"\bmemcache\.go:\d",
+            r"failed to get (?:api group resources|server groups|restmapping)",
+            r"watch of \*",
+            r"k8s\.io/client-go",
+            r"unable to load (?:services|endpoints|nodes)",
+        ),
+        example="reflector.go:147] failed to list *v1.Pod: Unauthorized",
+        means="what programs say that watch the API server",
+    ),
+    Place(
+        name="node",
+        whose=_API,
+        by_itself=False,
+        pattern=words(
+            r"unable to register node",
+            r"error updating node status",
+            r"failed to (?:ensure lease exists|update lease|update node lease)",
+            r"unable to (?:write|update|create) event",
+            r"server rejected event",
+            r"error getting node\b",
+            r"error getting the current node from lister",
+            r"couldn't validate the identity of the api server",
+            r"\[api-?check\]",
+            r"cluster-info[\"']? config ?map",
+            r"kubeadm-config[\"']? config ?map",
+            r"failed to get CA certs",
+            r"failed to connect to proxy\b",
+            r"csinode|csidriver",
+            r"bootstrap (?:client )?(?:certificate|kubeconfig)",
+        ),
+        example='Unable to register node with API server" err="Post https://10.0.0.11:6443/api/v1/nodes: i/o timeout"',
+        means="what a kubelet or kubeadm says when it cannot reach the API server",
+    ),
+    Place(
+        name="api-path",
+        whose=_API,
+        by_itself=False,
+        pattern=words(
+            rf"https?://{_HOST}(?::\d{{1,5}})?(?:/k8s/clusters/[\w-]{{1,80}})?{API_PATH}",
+            rf"with url: {API_PATH}",
+            rf"(?:get|post|put|patch|delete|list|watch) \\?[\"']?{API_PATH}",
+            rf"(?<![\w/.@-]){API_PATH}",
+        ),
+        example='Get "https://api.example.com/api/v1/nodes?limit=500": dial tcp 203.0.113.10:443: i/o timeout',
+        means="a request that API servers alone are asked",
+    ),
+    Place(
+        name="certificate-names",
+        whose=_API,
+        pattern=words(
+            rf"certificate is valid for [^\n]{{0,600}}?(?:\bkubernetes\b|(?<![\d.]){SERVICE_ADDRESS}\b)",
+            r"doesn't match either of [^\n]{0,400}?\bkubernetes\b",
+        ),
+        example="x509: certificate is valid for kubernetes, kubernetes.default, 10.96.0.1, not api.example.com",
+        means="a certificate with the names that API servers have",
+    ),
+    Place(
+        name="hosted",
+        whose=_API,
+        by_itself=False,
+        pattern=words(
+            r"\.eks\.amazonaws\.com",
+            r"\.azmk8s\.io",
+            r"\.k8s\.ondigitalocean\.com",
+            r"\bcontrol-plane\.minikube\.internal",
+            r"\bkubernetes\.docker\.internal",
+            r"\.gke\.goog\b",
+            r"\.clusters\.\S{1,40}?oraclecloud\.com",
+            r"\blinodelke\.net",
+            r"\.vultr-k8s\.com",
+            r"\.containers\.cloud\.ibm\.com",
+            r"\bkube-?api\.",
+            r"\bk8s-?api\.",
+            r"\b(?:api|k8s)\.[\w-]{1,60}\.k8s\.",
+        ),
+        example="dial tcp: lookup ABCDEF0123456789.gr7.us-east-1.eks.amazonaws.com: no such host",
+        means="a host name that hosted API servers have",
+    ),
+    Place(
+        name="api-server-port",
+        whose=_API,
+        by_itself=False,
+        pattern=words(r":(?:6443|6444|16443|8443)\b", r"\bport[ =:]{1,3}(?:6443|16443|8443)\b", r"\b(?:6443|16443) port\b"),
+        example="dial tcp 10.0.0.11:6443: connect: connection refused",
+        means="the port that API servers have",
+    ),
+    Place(
+        name="api-server-speaks",
+        whose=_API,
+        by_itself=False,
+        pattern=words(
+            r"component[\"=: ]{1,6}\"?kube-apiserver",
+            r"\bwrap\.go:\d",
+            r"\bauthentication\.go:\d",
+            r"http2: server: error reading preface",
+            r"\bhttplog\.go:\d",
+        ),
+        example="authentication.go:73] Unable to authenticate the request due to an error: x509: certificate has expired",
+        means="from the API server's own log",
+    ),
+)
+
+# Hints: what is likely, where nothing surer is said.
+HINTS: tuple[Place, ...] = (
+    Place(
+        name="client-default",
+        whose=_API,
+        sure=False,
+        by_itself=False,
+        pattern=words(
+            r"dial tcp \[?(?:127\.0\.0\.1|::1)\]?:(?:80|8080)\b",
+            r"(?:localhost|127\.0\.0\.1):8080\b",
+            r"https?://localhost/api",
+            r"host='localhost', port=(?:80|8080|443)\b",
+        ),
+        example="dial tcp 127.0.0.1:80: connect: connection refused",
+        means="the address that clients ask when they have no kubeconfig",
+    ),
+    Place(
+        name="api-status",
+        whose=_API,
+        sure=False,
+        by_itself=False,
+        pattern=words(r": Unauthorized[\"'\\)} ]{0,4}$", case=True),
+        example="error retrieving pod spec for 'kube-system/net-x1': Unauthorized",
+        means="how API servers word it",
+    ),
+    Place(
+        name="handshake-log",
+        whose=_API,
+        sure=False,
+        by_itself=False,
+        pattern=words(r"TLS handshake error from \S{1,80}"),
+        example="http: TLS handshake error from 10.0.0.9:40000: remote error: tls: bad certificate",
+        means="a server's own log of a handshake that failed",
+    ),
+    Place(
+        name="api-server-named",
+        whose=_API,
+        sure=False,
+        by_itself=False,
+        pattern=words(
+            r"\b(?:kube-?)?api-?server\b",
+            r"\bapi server\b",
+            r"\bkubernetes (?:api|master|cluster|control plane)\b",
+            r"\bcontrol[- ]planes?\b",
+            r"\bkubeconfig\b",
+        ),
+        example="the API server did not answer: connection refused",
+        means="a text that names the API server",
+    ),
+    Place(
+        name="kubernetes-client",
+        whose=_API,
+        sure=False,
+        by_itself=False,
+        pattern=words(
+            r"(?:^|[$#>%] |`)(?:sudo )?(?:kubectl|oc|helm|helmfile|k9s|kubeadm|flux) ",
+            r"kubernetes[/.]client\b",
+            r"\bkubernetes_\w{2,60}\.",
+            r"provider\[?.{0,60}?kubernetes",
+            r"\bkubectl\b",
+            r"\bINSTALLATION FAILED\b",
+            r"\bUPGRADE FAILED\b",
+        ),
+        example="`kubectl get nodes` says connection refused",
+        means="a text that names a client of the API server",
+    ),
+)
