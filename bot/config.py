@@ -25,6 +25,7 @@ holds definitions and paths, and no secret. Paths are relative to the file. Keys
         balancer?: {haproxy: "https://lb:8404/stats", backend?: kube-*, user?: ann, password_file?: lb.password, ca?: lb.crt}
         prometheus?: http://prometheus:9090     # or a mapping, with url and whatever is needed of:
           # token_file, or username and password_file; ca, proxy_url, tenant; match: labels; jobs: names of scrape jobs
+        etcd?: {endpoints: ["10.0.0.11:2379"], scheme?: https, ca?: etcd-ca.crt, client_certificate?: e.crt, client_key?: e.key}
         channels?: [C0123ABCD]           # channels whose default cluster this is
         incident_channel?: C0789IJKL     # where alerts start an investigation; left out: the first of its channels
     channels?:
@@ -56,7 +57,7 @@ from bot.ids import adhoc_cluster
 from bot.model.alert import DEFAULT_RULES, AlertRule, known_rule
 from bot.model.base import Value
 from bot.model.metrics import Monitoring, Role
-from bot.model.target import Balancer, Cluster, CredentialKind, Endpoint, Target
+from bot.model.target import Balancer, Cluster, CredentialKind, Endpoint, Etcd, Target
 
 
 class PrometheusDefinition(Value):
@@ -98,6 +99,7 @@ class ClusterDefinition(Value):
     controls: tuple[Endpoint, ...] = ()
     provider: str | None = None
     balancers: tuple[Balancer, ...] = ()
+    etcd: Etcd | None = None
     prometheus: PrometheusDefinition | None = None
     incident_channel: str | None = None
 
@@ -308,6 +310,7 @@ def _definition(form: ClusterForm, name: str, folder: Path, controls: tuple[Endp
         provider=form.provider,
         balancers=tuple(_balancer(one, folder) for one in form.balancer),
         prometheus=_prometheus(form.prometheus, folder),
+        etcd=form.etcd.located(lambda text: _path(text, folder)) if form.etcd else None,
         incident_channel=form.incident_channel,
     )
 

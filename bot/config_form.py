@@ -6,8 +6,9 @@ The context of its validation is the set of cluster names in the file, so that a
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StrictBool, ValidationInfo
@@ -16,7 +17,7 @@ from bot.document import did_you_mean
 from bot.errors import UsageError
 from bot.form import Duration, Form, ListOrOne, Text, wrong
 from bot.model.alert import DEFAULT_RULES
-from bot.model.target import Endpoint, Target
+from bot.model.target import Endpoint, Etcd, Target
 
 RESERVED_NAMES = frozenset({"help", "status", "cancel"})
 """What slash commands take for something else than a cluster."""
@@ -242,6 +243,53 @@ class PrometheusForm(Form):
     jobs: JobsForm = JobsForm()
 
 
+def _members(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+    if not endpoints:
+        raise wrong("an etcd has members, and none is named", "write endpoints: ['10.0.0.11:2379']")
+    return endpoints
+
+
+def _over_etcd_tls(file: str | None, info: ValidationInfo) -> str | None:
+    if file and info.data.get("scheme") == "http":
+        raise wrong(f"'{info.field_name}' goes with https", "credentials are not sent over plain http")
+    return file
+
+
+def _etcd_pair(key: str | None, info: ValidationInfo) -> str | None:
+    if "client_certificate" in info.data and bool(key) != bool(info.data["client_certificate"]):
+        raise wrong(
+            "client_certificate and client_key go together; one is missing", instead_of=["client_certificate", "client_key"]
+        )
+    return key
+
+
+OverEtcdTls = Annotated[Text | None, AfterValidator(_over_etcd_tls)]
+
+
+class EtcdForm(Form):
+    """A cluster's etcd: its members, and the files with which they are asked for their health."""
+
+    endpoints: Annotated[EndpointTexts, AfterValidator(_members)]
+    scheme: Literal["https", "http"] = "https"
+    ca: OverEtcdTls = None
+    client_certificate: OverEtcdTls = None
+    client_key: Annotated[Text | None, AfterValidator(_etcd_pair), Field(validate_default=True)] = None
+
+    def located(self, place: Callable[[str | None], object]) -> Etcd:
+        """With each file where it is; ``place`` tells."""
+
+        def file(text: str | None) -> str | None:
+            return str(place(text)) if text else None
+
+        return Etcd(
+            endpoints=self.endpoints,
+            scheme=self.scheme,
+            ca_file=file(self.ca),
+            certificate_file=file(self.client_certificate),
+            key_file=file(self.client_key),
+        )
+
+
 class ClusterForm(Form):
     """One cluster: how it is reached, and what is known of it."""
 
@@ -261,6 +309,7 @@ class ClusterForm(Form):
     provider: Text | None = None
     balancer: Annotated[tuple[BalancerForm, ...], BeforeValidator(_as_entries)] = ()
     prometheus: Annotated[PrometheusForm | None, BeforeValidator(_as_prometheus)] = None
+    etcd: EtcdForm | None = None
     channels: Annotated[tuple[ChannelId, ...], ListOrOne] = ()
     incident_channel: ChannelId | None = None
 

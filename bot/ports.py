@@ -22,7 +22,7 @@ from bot.model.events import Event, Thread, Trigger
 from bot.model.finding import Finding
 from bot.model.investigation import Investigation, Ref
 from bot.model.metrics import Monitoring, Role, ScrapedTarget, Series
-from bot.model.observation import Connection, Failure, Handshake, HttpAnswer, Lookup, Packets, Plaintext
+from bot.model.observation import BODY_LIMIT, Connection, Failure, Handshake, HttpAnswer, Lookup, Packets, Plaintext
 from bot.model.reads import ApiObject as ApiObject
 from bot.model.reads import Kind as Kind
 from bot.model.reads import Listing as Listing
@@ -90,9 +90,10 @@ class Network(Protocol):
         *,
         credentials: Credentials | None = None,
         verify: bool = True,
+        most: int = BODY_LIMIT,
     ) -> HttpAnswer:
         """GET ``path``, below the target's own path, at this address and by the target's name; through the target's
-        proxy if it has one, and then ``address`` may be a name.
+        proxy if it has one, and then ``address`` may be a name. Of the body ``most`` bytes are read.
 
         Credentials are refused (ValueError) with ``verify`` False and for a target without TLS: they go to verified
         peers only. Raises Unavailable when the credentials themselves cannot be had."""

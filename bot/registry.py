@@ -27,7 +27,17 @@ from bot.model.finding import Finding, Status
 from bot.model.observation import Observation
 from bot.model.target import Cluster
 from bot.model.vantage import Vantage, VantageKind
-from bot.ports import BalancerReads, Credentials, Investigations, KubernetesReads, MetricsReads, Network, Request, Resolution
+from bot.ports import (
+    BalancerReads,
+    Credentials,
+    EtcdAccess,
+    Investigations,
+    KubernetesReads,
+    MetricsReads,
+    Network,
+    Request,
+    Resolution,
+)
 
 
 class NoParams(Value):
@@ -38,8 +48,9 @@ class NoParams(Value):
 class ProbeContext:
     """What a probe is given: the target, the network, time, and only the ports it declared it needs.
 
-    ``deadline`` is on the monotonic clock. ``api``, ``metrics`` (the cluster's Prometheus) and ``balancer`` (what its balancers
-    say of themselves) are None unless the probe needs them and they can be had.
+    ``deadline`` is on the monotonic clock. ``api``, ``metrics`` (the cluster's Prometheus), ``balancer`` (what its balancers
+    say of themselves) and ``etcd`` (who its members are, and credentials for them) are None unless the probe needs them and
+    they can be had.
     ``problems`` are sentences about what could not be read of the cluster's configuration, or is not used.
     """
 
@@ -55,6 +66,7 @@ class ProbeContext:
     api: KubernetesReads | None = None
     metrics: MetricsReads | None = None
     balancer: BalancerReads | None = None
+    etcd: EtcdAccess | None = None
     problems: tuple[str, ...] = ()
 
     def finding(
@@ -120,7 +132,7 @@ class ProbeFunction(Protocol[P_contra]):
 class Probe(Contribution, Generic[P]):
     """One probe. ``outcomes`` maps each code it can conclude with to what that code means; the boundary adds
     ``not-checked`` and ``error``, which every probe can have. ``needs`` are names of optional ports (``api``, ``metrics``,
-    ``balancer``)."""
+    ``balancer``, ``etcd``)."""
 
     run: ProbeFunction[P]
     params: type[P]

@@ -50,6 +50,7 @@ class _Progress:
     with_credentials: bool = False
     phases: Json = field(default_factory=dict)
     wire: Wire | None = None
+    most: int = BODY_LIMIT
 
     def fail(self, failure: Failure | None, raw_error: str | None) -> None:
         self.failure, self.raw_error = failure, raw_error
@@ -74,6 +75,7 @@ async def get(
     clock: Clock,
     deadline: float = math.inf,
     route: Dial = dial,
+    most: int = BODY_LIMIT,
 ) -> HttpAnswer:
     """GET ``path`` below the target's own path. ``phases`` has the seconds of connect, tls, send, wait and receive, as
     far as it came; a request was sent if ``send`` is among them.
@@ -81,7 +83,7 @@ async def get(
     Raises ValueError where credentials may not be used, and Unavailable when they cannot be had.
     """
     refuse_unverified(target, credentials, verify=verify)
-    progress = _Progress()
+    progress = _Progress(most=most)
     watch = Stopwatch(clock, deadline)
     secret_headers: dict[str, str] = {}
     if credentials is not None:
@@ -123,7 +125,7 @@ def _answer(address: str, target: Target, path: str, progress: _Progress, observ
         path=path,
         status=progress.status,
         headers=progress.headers,
-        body=progress.body.decode("utf-8", errors="replace")[:BODY_LIMIT],
+        body=progress.body.decode("utf-8", errors="replace")[: progress.most],
         with_credentials=progress.with_credentials,
         verified=progress.verified,
         phases=progress.phases,
@@ -220,7 +222,7 @@ async def _read_head(stream: Stream, connection: h11.Connection, progress: _Prog
 
 async def _read_body(stream: Stream, connection: h11.Connection, progress: _Progress) -> None:
     """Reads up to the limit; a body that is longer is cut, and that is no failure."""
-    while progress.status != 101 and len(progress.body) < BODY_LIMIT:
+    while progress.status != 101 and len(progress.body) < progress.most:
         event = await _next_event(stream, connection, progress)
         if not isinstance(event, h11.Data):
             return

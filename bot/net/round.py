@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from bot.clock import Clock
-from bot.model.observation import Connection, Failure, Handshake, HttpAnswer, Lookup, Packets, Plaintext
+from bot.model.observation import BODY_LIMIT, Connection, Failure, Handshake, HttpAnswer, Lookup, Packets, Plaintext
 from bot.model.target import Endpoint, Target
 from bot.net import http, plaintext, tcp, tls
 from bot.net.dns import SystemResolver, lookup_server, lookup_system
@@ -180,18 +180,19 @@ class RoundNetwork:
         *,
         credentials: Credentials | None = None,
         verify: bool = True,
+        most: int = BODY_LIMIT,
     ) -> HttpAnswer:
         http.refuse_unverified(target, credentials, verify=verify)
         return await self._once(
-            ("request", address, target, path, _Same(credentials), verify),
-            lambda: self._request(address, target, path, credentials, verify),
+            ("request", address, target, path, _Same(credentials), verify, most),
+            lambda: self._request(address, target, path, credentials, verify, most),
         )
 
     def requests_made(self) -> int:
         return self._made
 
     async def _request(
-        self, address: str, target: Target, path: str, credentials: Credentials | None, verify: bool
+        self, address: str, target: Target, path: str, credentials: Credentials | None, verify: bool, most: int
     ) -> HttpAnswer:
         is_object = path.startswith(_OBJECTS)
         place, limit = (address, target.port, is_object), self._object_limit if is_object else self._health_limit
@@ -212,6 +213,7 @@ class RoundNetwork:
                 clock=self._clock,
                 deadline=self._deadline,
                 route=self._route(target.proxy_url),
+                most=most,
             )
             sent = "send" in answer.phases
         finally:

@@ -178,6 +178,7 @@ class LocalRound:
             api=self._gated if "api" in probe.needs else None,
             metrics=self._metrics if "metrics" in probe.needs else None,
             balancer=self._balancer if "balancer" in probe.needs else None,
+            etcd=self._access.etcd if "etcd" in probe.needs else None,
             problems=self._access.problems,
         )
 

@@ -199,7 +199,14 @@ class ScriptedNetwork:
         return await self._once(("plaintext", address), make, {"answer": f"HTTP/1.0 400 Bad Request\r\n\r\n{go}\n"})
 
     async def request(
-        self, address: str, target: Target, path: str, *, credentials: Credentials | None = None, verify: bool = True
+        self,
+        address: str,
+        target: Target,
+        path: str,
+        *,
+        credentials: Credentials | None = None,
+        verify: bool = True,
+        most: int = 16_384,
     ) -> HttpAnswer:
         if credentials is not None and (not verify or target.scheme != "https"):
             raise ValueError("credentials go to verified peers only")

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from bot.adapters.kubeconfig.balancers import balancer_access
 from bot.adapters.kubeconfig.credentials import FileCredentials
+from bot.adapters.kubeconfig.etcd import etcd_access
 from bot.adapters.kubeconfig.files import Entry, Pem, User, read_entry
 from bot.adapters.kubeconfig.monitoring import metrics_access, secrets_of
 from bot.adapters.kubeconfig.proxies import proxy_for
@@ -56,8 +57,9 @@ class FileDirectory:
             known = _as_known(cluster, f"The cluster's files cannot be used, so no credentials are: {place}{error.what}.")
             metrics = await asyncio.to_thread(metrics_access, definition.prometheus, self._settings.proxy_environment())
             balancers = tuple([await asyncio.to_thread(balancer_access, one) for one in definition.balancers])
+            etcd = await asyncio.to_thread(etcd_access, definition.etcd, clock=self._clock or SystemClock())
             others = _secrets_of(metrics).union(*(one.secrets for one in balancers))
-            return replace(known, metrics=metrics, balancers=balancers, secrets=lambda: others)
+            return replace(known, metrics=metrics, balancers=balancers, etcd=etcd, secrets=lambda: others)
 
 
 def with_known_servers(config: Config, settings: Settings) -> Config:
@@ -127,6 +129,7 @@ def _access(definition: ClusterDefinition, entry: Entry, settings: Settings, clo
         secrets=lambda: credentials.secrets() | others,
         metrics=metrics,
         balancers=balancers,
+        etcd=etcd_access(definition.etcd, clock=clock or SystemClock()),
     )
 
 
