@@ -42,14 +42,14 @@ async def balancer_statistics(ctx: ProbeContext, params: Params) -> AsyncGenerat
 
 
 async def _look(ctx: ProbeContext, reads: BalancerReads, one: Balancer, params: Params) -> list[Finding]:
-    hosts, ports = await known_places(ctx)
+    known = await known_places(ctx)
 
     def chosen(said: BalancerStatistics) -> list[Backend]:
-        return choose(said, wanted=one.backend, hosts=hosts, ports=ports)
+        return choose(said, wanted=one.backend, hosts=known.hosts, ports=known.ports)
 
     try:
         first, last = await watch(reads, one, chosen, seconds=params.seconds)
-        return [finding for backend in chosen(last) for finding in told(ctx, one, backend, last, first)]
+        return [finding for backend in chosen(last) for finding in told(ctx, one, backend, last, first, known)]
     except StatisticsUnavailable as error:
         return [await unread(ctx, one, error, todo=_TODO)]
     except NotTold as error:

@@ -51,7 +51,12 @@ SAYS_NOTHING_OF_THE_TARGET = {
     "way-not-told": "inconclusive: this system does not tell its ways",
     "nothing-beside": "the good state: the port is not shown to be the wrong one",
     "port-not-doubted": "not-applicable: nothing speaks against the port",
-    "none-configured": "not-applicable: no nodes to ask",
+    "none-configured": "not-applicable: no nodes to ask; not-checked: no balancer that tells of itself",
+    "backend-not-told": "not-checked: which backend is meant is for the configuration to say",
+    "statistics-unreachable": "not-checked: the finding says what was in the way",
+    "server-unchecked": "inconclusive: the balancer does not look either",
+    "none-checked": "inconclusive: the balancer does not look either",
+    "server-recovering": "it is on its way back, and nobody says from what",
     "not-looked-at": "inconclusive: the node could not be asked",
     "answers-without-health": "inconclusive: the node tells strangers nothing",
     "steadily-failing": "not-applicable: the ladder's layers say why",
@@ -184,11 +189,15 @@ def test_every_check_of_the_playbook_can_be_done_by_hand():
     assert all(step.manual and step.run for step in (*playbook.steps, *playbook.otherwise))
 
 
-def test_the_ladder_always_runs_its_six_steps_and_two_beside_them():
+def test_the_ladder_always_runs_its_six_steps_and_some_beside_them():
     playbook = library().playbooks["triage"]
     assert playbook.always
     assert [step.probe for step in playbook.steps if not step.beside] == ["negative-control", *LAYER_OF]
-    assert [step.probe for step in playbook.steps if step.beside] == ["control-plane-nodes", "fresh-connections"]
+    assert [step.probe for step in playbook.steps if step.beside] == [
+        "control-plane-nodes",
+        "balancer-statistics",
+        "fresh-connections",
+    ]
 
 
 def test_only_what_is_well_now_is_of_the_domain_healthy():

@@ -10,7 +10,7 @@ from bot.clock import stamp, utc
 from bot.model.balancer import BalancerRow, BalancerStatistics
 from bot.model.base import Json, Value
 from bot.model.finding import Status
-from bot.probes._shared.balancer import Backend
+from bot.probes._shared.balancer import Backend, place
 from bot.probes._shared.words import ago, listed
 
 OUTCOMES = {
@@ -39,8 +39,10 @@ OUTCOMES = {
     "server-draining": "it gets no new connections, by its weight or by somebody's wish",
     "server-unresolved": "the balancer cannot resolve the server's name",
     "server-full": "the server has as many sessions as the balancer gives it, and others wait",
+    "server-at-other-port": "the balancer asks a control-plane node at another port than the API server's, and gets nowhere",
     "server-down": "the balancer has it down and does not tell why",
     "all-up": "every server of the backend is up",
+    "none-checked": "the balancer checks no server of the backend",
     "some-down": "some servers of the backend are up and others are not",
     "none-up": "no server of the backend is up",
     "frontend-open": "the frontend takes sessions",
@@ -55,13 +57,27 @@ OUTCOMES = {
 
 STATUS = {
     **dict.fromkeys(("server-healthy", "server-accepts", "all-up", "frontend-open"), Status.OK),
-    "server-unchecked": Status.INCONCLUSIVE,
+    **dict.fromkeys(("server-unchecked", "none-checked"), Status.INCONCLUSIVE),
     **dict.fromkeys(("backend-not-told", "statistics-unreachable", "none-configured"), Status.NOT_CHECKED),
 }
 """All others are problems."""
 
 _IN_USE = frozenset({"server-healthy", "server-accepts", "server-unchecked", "server-full"})
 """As far as the balancer knows they serve."""
+
+_NOWHERE = frozenset(
+    {
+        "server-refused",
+        "server-silent",
+        "server-not-connected",
+        "server-tls-silent",
+        "server-tls-failed",
+        "server-check-silent",
+        "server-check-not-understood",
+        "server-check-bad-request",
+    }
+)
+"""Nobody there who could be an API server, as far as the check tells."""
 
 _CODES = {
     400: "server-check-bad-request",
@@ -100,9 +116,13 @@ class Said(Value):
         return STATUS.get(self.outcome, Status.PROBLEM)
 
 
-def server(row: BalancerRow, before: BalancerRow | None, said: BalancerStatistics, now: datetime) -> Said:
-    """One server, with its row of some seconds ago where there is one."""
+def server(row: BalancerRow, before: BalancerRow | None, said: BalancerStatistics, now: datetime, api_port: int | None) -> Said:
+    """One server, with its row of some seconds ago where there is one. ``api_port`` is the port of the API server at its
+    address, where that is known."""
     outcome, why = _state(row)
+    host, port = place(row)
+    if outcome in _NOWHERE and port is not None and api_port not in (None, port):
+        outcome, why = "server-at-other-port", f"it is asked at port {port}, the API server of {host} is at {api_port}; {why}"
     turns = 0 if before is None else changes(before, row)
     if turns > 1:
         outcome, why = "server-flapping", f"it changed {turns} times while this looked; {why}"
@@ -223,8 +243,10 @@ def backend(one: Backend, servers: Sequence[Said]) -> Said:
     count = len(servers)
     what = "server is" if count == 1 else "servers are"
     evidence = {"servers": count, "up": good}
+    if all(said.outcome == "server-unchecked" for said in servers):
+        return Said(outcome="none-checked", says=f"has {count} servers, and the balancer checks none", evidence=evidence)
     if good == count:
-        return Said(outcome="all-up", says=f"has every server up, as far as it is checked: {count}", evidence=evidence)
+        return Said(outcome="all-up", says=f"has every server up: {count}", evidence=evidence)
     if not good:
         return Said(outcome="none-up", says=f"has no server up: {count} {what} not", evidence=evidence)
     bad = [row.name for row, said in zip(one.servers, servers, strict=True) if said.outcome not in _IN_USE]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from bot.model.balancer import BalancerRow, BalancerStatistics
 from bot.model.finding import Finding, Status
@@ -15,6 +16,7 @@ from bot.probes._shared import backends
 from bot.probes._shared.addresses import places
 from bot.probes._shared.backends import STATUS
 from bot.probes._shared.balancer import Backend
+from bot.probes._shared.balancer import place as address_of
 from bot.registry import ProbeContext
 
 _USUAL_PORT = 6443
@@ -25,15 +27,24 @@ _STEP_S = 0.2
 _MOST_SERVERS = 12
 
 
-async def known_places(ctx: ProbeContext) -> tuple[frozenset[str], frozenset[int]]:
-    """Addresses that API servers are known by, of the nodes and of the target, and the ports that they may be at. The target's
-    own port is the balancer's, which may be that of something else behind it."""
-    nodes = ctx.cluster.nodes[:_MOST_NODES]
-    lookups = await asyncio.gather(*(ctx.network.lookup(node.host) for node in nodes))
-    hosts = {node.host for node in nodes} | {address for lookup in lookups for address in lookup.addresses}
-    if ctx.cluster.target.proxy_url is None:
-        hosts |= {place.host for place in await places(ctx)}
-    return frozenset(hosts), frozenset({_USUAL_PORT, *(node.port for node in nodes)})
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Addresses that API servers are known by, the ports that they may be at, and the nodes' own ports by address. The
+    target's port is the balancer's, which may be that of something else behind it."""
+
+    hosts: frozenset[str]
+    ports: frozenset[int]
+    nodes: Mapping[str, int]
+
+
+async def known_places(ctx: ProbeContext) -> Known:
+    """By the nodes that are configured, and by the target's own addresses."""
+    configured = ctx.cluster.nodes[:_MOST_NODES]
+    lookups = await asyncio.gather(*(ctx.network.lookup(node.host) for node in configured))
+    nodes = {host: node.port for node, lookup in zip(configured, lookups, strict=True) for host in (node.host, *lookup.addresses)}
+    own = () if ctx.cluster.target.proxy_url is not None else await places(ctx)
+    hosts = frozenset({*nodes, *(place.host for place in own)})
+    return Known(hosts=hosts, ports=frozenset({_USUAL_PORT, *nodes.values()}), nodes=nodes)
 
 
 async def unread(ctx: ProbeContext, balancer: Balancer, error: StatisticsUnavailable, *, todo: str) -> Finding:
@@ -117,13 +128,16 @@ def _with_reason(row: BalancerRow, known: Mapping[tuple[str, str], BalancerRow])
 
 
 def told(
-    ctx: ProbeContext, one: Balancer, backend: Backend, said: BalancerStatistics, earlier: BalancerStatistics
+    ctx: ProbeContext, one: Balancer, backend: Backend, said: BalancerStatistics, earlier: BalancerStatistics, known: Known
 ) -> list[Finding]:
     """One finding for each server, one for the backend, and one for its frontend where it is told."""
     place = f"{one.called} " if ctx.balancer is not None and len(ctx.balancer.balancers) > 1 else ""
     before = {(row.proxy, row.name): row for row in (() if earlier is said else earlier.rows)}
     now = ctx.clock.now()
-    servers = [backends.server(row, before.get((row.proxy, row.name)), said, now) for row in backend.servers]
+    servers = [
+        backends.server(row, before.get((row.proxy, row.name)), said, now, known.nodes.get(address_of(row)[0]))
+        for row in backend.servers
+    ]
     seen_of = [(f"{row.proxy}/{row.name}", "Server", seen) for row, seen in zip(backend.servers, servers, strict=True)]
     # The worst are shown where there are many, and the backend's own finding counts them all.
     seen_of = sorted(seen_of, key=lambda item: item[2].status.value == "ok")[:_MOST_SERVERS]
