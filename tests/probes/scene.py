@@ -14,7 +14,7 @@ from bot.model.base import Json
 from bot.model.finding import Finding
 from bot.model.target import Cluster, CredentialKind, Endpoint, Target
 from bot.model.vantage import BOT
-from bot.ports import ApiObject, Kind, KubernetesReads, Listing, LogAnswer, Network, Scrape
+from bot.ports import ApiObject, Kind, KubernetesReads, Listing, LogAnswer, MetricsReads, Network, Scrape
 from bot.registry import Probe, ProbeContext, scan
 from tests.fakes.network import NOW, ScriptedNetwork
 
@@ -159,6 +159,7 @@ class Scene:
     configured: bool = True
     credentials: OwnCredentials | None = None
     api: KubernetesReads | None = None
+    metrics: MetricsReads | None = None
     controls: tuple[Endpoint, ...] = ()
     nodes: tuple[Endpoint, ...] = ()
     now: datetime = NOW
@@ -178,6 +179,7 @@ class Scene:
             deadline=100.0 + self.seconds,
             credentials=self.credentials,
             api=self.api,
+            metrics=self.metrics,
             problems=self.problems,
         )
 
