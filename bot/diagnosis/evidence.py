@@ -69,12 +69,13 @@ def weigh(
         supporting=tuple(line for line, how in lines_for if how in _SHARE),
         opposing=tuple(line for line, how in lines_against if how in _SHARE),
         unchecked=_unchecked([*lines_for, *lines_against], findings, correlations, by_hand),
-        ask=tuple(
-            dict.fromkeys(
-                line.step for line, how in [*lines_for, *lines_against] if line.step in by_hand and how is Standing.UNKNOWN
-            )
-        ),
+        ask=_ask([*lines_for, *lines_against], by_hand),
     )
+
+
+def _ask(lines: Iterable[tuple[EvidenceLine, Standing]], by_hand: Mapping[str, str]) -> tuple[str, ...]:
+    wanted = [line.step for line, how in lines if line.step is not None and how is Standing.UNKNOWN]
+    return tuple(dict.fromkeys(step for step in wanted if step in by_hand))
 
 
 def sayings(lines: Iterable[EvidenceLine], findings: Sequence[Finding]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bot.model.finding import Finding
+from bot.render.chart import CHART, chart_lines
 from bot.render.clean import clean, one_line, shorten
 
 VALUE_LIMIT = 400
@@ -24,9 +25,17 @@ def finding_lines(finding: Finding) -> Iterator[str]:
             yield from (f"  {line}" for line in _entry(key, value))
 
 
+def drawn(finding: Finding) -> list[str]:
+    """The finding's chart, a row a line, where it has one."""
+    rows = chart_lines(finding.evidence.get(CHART))
+    return [one_line(finding.subject), *(f"  {row}" for row in rows)] if rows else []
+
+
 def _says_something(key: str, value: Any) -> bool:
     """Durations stand beside the sentence; what is empty, unknown or not so is not worth a line at 3 a.m. The report has it
     all. Zero is a number like any other."""
+    if key == CHART and chart_lines(value):
+        return False  # it is drawn
     nothing = value is None or value is False or (isinstance(value, str | list | tuple | dict) and not value)
     return not nothing and not key.endswith("duration_s")
 

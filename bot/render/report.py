@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from bot.diagnosis.onset import ASKED
+from bot.diagnosis.warnings import next_to_break
 from bot.model.base import Json
 from bot.model.diagnosis import Verdict
 from bot.model.finding import Finding, Status
@@ -79,6 +80,8 @@ def report(investigation: Investigation) -> form.Report:
         causes=_causes(investigation),
         not_checked=tuple(f"{item.label}: {item.why}" if item.label else item.why for item in story.unchecked(investigation)),
         notes=diagnosis.notes if diagnosis else (),
+        next_to_break=tuple(form.ReportWarning(**one.model_dump()) for one in next_to_break(investigation.findings)),
+        revised=diagnosis.revised if diagnosis else (),
         first_verdict_s=_first_verdict_s(investigation),
         duration_s=concluded.duration_s if concluded else None,
         requests=concluded.requests if concluded else None,

@@ -93,6 +93,14 @@ class ReportTriage(Value):
     sentence: str
 
 
+class ReportWarning(Value):
+    """What works and would break next. It is no part of the verdict."""
+
+    sentence: str
+    probe: str
+    subject: str
+
+
 class Report(Value):
     """One investigation of one cluster, as of its newest round."""
 
@@ -114,6 +122,8 @@ class Report(Value):
     causes: tuple[ReportCause, ...]
     not_checked: tuple[str, ...]
     notes: tuple[str, ...]
+    next_to_break: tuple[ReportWarning, ...] = Field(default=(), description="early warnings: what works and would break next")
+    revised: tuple[str, ...] = Field(default=(), description="what the verdict says that an earlier one of the round did not")
     first_verdict_s: float | None = Field(description="seconds from the trigger to the first verdict")
     duration_s: float | None = Field(description="seconds the round took; null while it runs or when it was cancelled")
     requests: int | None = Field(default=None, description="HTTP requests to the API server in the round; null while it runs")

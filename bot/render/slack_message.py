@@ -30,20 +30,21 @@ def message(
     broadcast: bool = False,
     terminal: bool = False,
     events: Sequence[str] = (),
+    most_blocks: int = BLOCK_LIMIT,
 ) -> Message:
     """A message that Slack takes. ``text`` is the fallback and carries the state by itself."""
     return Message(
         key=key,
         text=cut(text, FALLBACK_LIMIT),
-        blocks=tuple(_fitted([draft for draft in drafts if draft.text or draft.elements])),
+        blocks=tuple(_fitted([draft for draft in drafts if draft.text or draft.elements], most_blocks)),
         broadcast=broadcast,
         terminal=terminal,
         events=tuple(events),
     )
 
 
-def _fitted(drafts: list[Draft]) -> list[Json]:
-    drafts, dropped = _few(drafts)
+def _fitted(drafts: list[Draft], most: int) -> list[Json]:
+    drafts, dropped = _few(drafts, most)
     note = section(Markup(f"… {dropped} more parts left out")) if dropped else None
     room = MESSAGE_LIMIT - sum(_wanted(draft) for draft in drafts if draft.kind not in _LONG) - 100
     blocks: list[Json] = []
@@ -63,12 +64,12 @@ def _fitted(drafts: list[Draft]) -> list[Json]:
         blocks.append(made)
     if note is not None:
         blocks.append(block(note, 100))
-    return blocks[:BLOCK_LIMIT]
+    return blocks[:most]
 
 
-def _few(drafts: list[Draft]) -> tuple[list[Draft], int]:
+def _few(drafts: list[Draft], most: int) -> tuple[list[Draft], int]:
     """At most one block fewer than the limit (the note needs a place); the last long ones go first."""
-    surplus = max(len(drafts) - BLOCK_LIMIT, 0)
+    surplus = max(len(drafts) - most, 0)
     if not surplus:
         return drafts, 0
     surplus += 1

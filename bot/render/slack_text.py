@@ -130,8 +130,9 @@ def header(text: str) -> Draft:
     return Draft(kind=Kind.HEADER, text=plain(one_line(text)))
 
 
-def section(text: Markup) -> Draft:
-    return Draft(kind=Kind.SECTION, text=text)
+def section(text: Markup, *, beside: Json | None = None) -> Draft:
+    """``beside`` is a button at its side."""
+    return Draft(kind=Kind.SECTION, text=text, elements=() if beside is None else (beside,))
 
 
 def preformatted(text: str) -> Draft:
@@ -171,7 +172,8 @@ def block(draft: Draft, limit: int) -> Json:
     if draft.kind is Kind.HEADER:
         return {"type": "header", "text": _plain_text(text)}
     if draft.kind is Kind.SECTION:
-        return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}, "expand": True}
+        made: Json = {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}, "expand": True}
+        return {**made, "accessory": draft.elements[0]} if draft.elements else made
     if draft.kind is Kind.CONTEXT:
         return {"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}
     if draft.kind is Kind.ACTIONS:

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.diagnosis import ladder
+from bot.diagnosis import ladder, warnings
 from bot.model.alert import Alert
+from bot.model.answer import Answer
 from bot.model.change import Onset
 from bot.model.diagnosis import Correlation, CorrelationResult, Diagnosis, Layer, RankedCause, Separator, Verdict
 from bot.model.finding import Finding, Status, worst
@@ -212,6 +213,65 @@ def unchecked(investigation: Investigation) -> list[Unchecked]:
     return items + [Unchecked(label="", why=text) for text in new]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """Why some things were not looked at, said once for all of them."""
+
+    why: str
+    items: tuple[Unchecked, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        return list(dict.fromkeys(item.label for item in self.items if item.label))
+
+
+def by_reason(items: Iterable[Unchecked]) -> list[Reason]:
+    """What was not looked at, folded by reason: what most share first. ``The nodes cannot be looked at: the API server cannot
+    be asked`` and the same of the pods have one reason."""
+    reasons: dict[str, list[Unchecked]] = {}
+    for item in items:
+        reasons.setdefault(_reason_of(one_line(item.why)), []).append(item)
+    folded = [
+        # Alone, a sentence says more than its reason.
+        Reason(why=why if len(same) > 1 else one_line(same[0].why), items=tuple(same))
+        for why, same in reasons.items()
+    ]
+    return sorted(folded, key=lambda reason: -len(reason.labels))
+
+
+_BECAUSE = re.compile(r"^[^:]{3,120}?(?:: |, because )(?=\S)")
+
+
+def _reason_of(why: str) -> str:
+    found = _BECAUSE.match(why)
+    reason = why[found.end() :] if found else why
+    return reason[:1].upper() + reason[1:]
+
+
+def for_people(investigation: Investigation) -> list[Line]:
+    """The steps for a person, answered or not."""
+    return [line for line in step_lines(investigation) if line.needs_person]
+
+
+def found_by_people(investigation: Investigation) -> list[Line]:
+    """The steps of which a person said that they are not as they should be."""
+    return [line for line in for_people(investigation) if line.step.answer and line.step.answer.outcome == Answer.FOUND]
+
+
+def asked_first(investigation: Investigation) -> list[Line]:
+    """The steps for a person that would tell most, and that nobody has answered."""
+    wanted = investigation.diagnosis.ask if investigation.diagnosis else ()
+    waiting = {line.step.plan.id: line for line in for_people(investigation) if line.step.answer is None}
+    return [waiting[step] for step in wanted if step in waiting]
+
+
+def next_to_break(investigation: Investigation) -> list[str]:
+    """What would break next, a sentence each. Beside a cause only what the cause is not about."""
+    diagnosis = investigation.diagnosis
+    calm = diagnosis is not None and diagnosis.verdict is Verdict.HEALTHY
+    return [one_line(one.sentence) for one in warnings.next_to_break(investigation.findings, besides_a_cause=not calm)]
+
+
 def by_hand(item: Unchecked) -> tuple[str, list[str]]:
     """How a person checks it: what to do, and the commands. What a probe names already is not said again."""
     found = _ON_NODE.fullmatch(item.todo or "")
@@ -234,7 +294,8 @@ def _unchecked_of(line: Line) -> Iterable[Unchecked]:
     for finding in looked_for:
         reasons.setdefault((finding.sentence, finding.todo), []).append(finding)
     for index, ((why, todo), _) in enumerate(reasons.items()):
-        yield Unchecked(label=label, why=why, todo=todo, run=plan.run if index == 0 else None)
+        run = plan.run if index == 0 else None
+        yield Unchecked(label=label, why=why, todo=todo, run=run, needs_person=line.needs_person)
 
 
 def changed(investigation: Investigation) -> str:

@@ -14,7 +14,7 @@ from bot.model.finding import Finding, Status
 from bot.model.investigation import Investigation
 from bot.render import phrases, story
 from bot.render.clean import clean, one_line, shorten
-from bot.render.evidence import finding_lines
+from bot.render.evidence import drawn, finding_lines
 from bot.render.grid import grid
 from bot.render.story import Line, Phase
 
@@ -22,6 +22,8 @@ Paint = Callable[[str, str], str]
 """Takes a text and one of ``ok problem doubt dim bold``; gives the text as the terminal should show it."""
 
 WIDTH = 100
+_BREAKS = "Next to break (nothing of it is broken now)"
+_BREAKS_BESIDES = "Besides, next to break"
 _MORE = "All of it, and the commands for what was not checked: run the same with --full."
 _NEXT = "Next (you run it; apidown changes nothing; # says what it is for)"
 _WORDS = {
@@ -30,6 +32,8 @@ _WORDS = {
     "ladder": "name, TCP, TLS, HTTP, credentials: each needs the one before",
     "diagnosis line": "a question to what was recorded: did this kind of thing change near the first failures?",
 }
+_DEEP = " " * 24
+"""Where what belongs to a step begins."""
 _FIRST_STEPS = 3
 _FIRST_PROBLEMS = 5
 _LIVE_DETAILS = 1
@@ -94,6 +98,7 @@ def sections(
     parts: list[tuple[str, Iterable[str]]] = [
         ("", _title(investigation, now, paint)),
         ("", _verdict(investigation, paint)),
+        (_BREAKS if investigation.is_healthy else _BREAKS_BESIDES, _next_to_break(investigation)),
         (_NEXT, _what_next(investigation, full=full)),
         ("How far it gets", _where(investigation)),
         ("Problems", _problems(investigation, paint, full=full)),
@@ -193,7 +198,7 @@ def _listed(line: Line, paint: Paint) -> list[str]:
     """As the whole thread lists it: a problem, and why a step was not checked, are said in sections of their own."""
     if line.status is Status.NOT_CHECKED or line.status in story.TROUBLE:
         return _step(line, paint)[:1]
-    return _step(line, paint)
+    return [*_step(line, paint), *(f"{_DEEP}{row}" for finding in line.step.findings for row in drawn(finding))]
 
 
 def _badge(line: Line) -> tuple[str, str, str]:
@@ -215,6 +220,7 @@ def _finding(finding: Finding, indent: str, details: int) -> list[str]:
     if finding.status in story.TROUBLE:
         said = list(finding_lines(finding))[1:]
         rows += [row for text in said[:details] for row in _wrap(shorten(text, 240), indent=f"{indent}  ")]
+        rows += [f"{indent}  {row}" for row in drawn(finding)[1:]] if details >= _EVIDENCE_ROWS else []
         if len(said) > details >= _EVIDENCE_ROWS:
             rows.append(f"{indent}  … ({len(said) - details} more lines of evidence)")
     return rows
@@ -291,12 +297,20 @@ def _verdict(investigation: Investigation, paint: Paint) -> Iterator[str]:
         yield from _hanging("  Still running, and may revise this: ", ", ".join(diagnosis.still_running))
 
 
+def _next_to_break(investigation: Investigation) -> Iterator[str]:
+    told = story.next_to_break(investigation)
+    for text in told if investigation.is_healthy else []:
+        yield from _hanging("  ! ", shorten(text, 400))
+    if told and not investigation.is_healthy:
+        yield from _wrap(shorten("; ".join(text.rstrip(".") for text in told), 400), indent="  ")
+
+
 def _headline(diagnosis: Diagnosis, paint: Paint) -> list[str]:
     mark, word = phrases.VERDICT_MARKS[diagnosis.verdict], phrases.VERDICT_WORDS[diagnosis.verdict]
-    again = f" [revision {diagnosis.revision}]" if diagnosis.revision > 1 else ""
-    rows = _hanging(f"  {mark} {word}: ", f"{story.headline(diagnosis)}{again}")
+    rows = _hanging(f"  {mark} {word}: ", story.headline(diagnosis))
     style = _VERDICT_STYLES[diagnosis.verdict]
     rows = [paint(row, style) for row in rows]
+    rows += [row for text in diagnosis.revised[:3] for row in _hanging("  Revised: ", shorten(text, 400))]
     return [*rows, f"  {phrases.NOT_AN_ALL_CLEAR}"] if diagnosis.verdict is Verdict.INCONCLUSIVE else rows
 
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.model.diagnosis import Correlation
+from bot.model.diagnosis import Correlation, CorrelationResult
 from bot.model.finding import Status
 from bot.model.investigation import Investigation
 from bot.model.message import Message
-from bot.render import story, thread_replies
+from bot.render import story, thread_manual, thread_replies
 from bot.render.story import Line
 from bot.render.thread_root import root
 from bot.render.thread_verdict import verdict
 
-# With root, steps, more problems, unchecked, correlations and verdict, at most 15 posts a round.
-OWN_PROBLEMS = 6
-OWN_CORRELATIONS = 3
+# With root, steps, more problems, two pages for people, unchecked, correlations and verdict, at most 15 posts a round.
+OWN_PROBLEMS = 5
+OWN_CORRELATIONS = 2
 
 
 def messages(investigation: Investigation, *, now: datetime) -> list[Message]:
@@ -30,7 +30,11 @@ def messages(investigation: Investigation, *, now: datetime) -> list[Message]:
     listed = story.step_lines(investigation)
     own, more = _problems(investigation, listed, posted)
     apart = {line.number for line in (*own, *more)}
-    quiet = [line for line in listed if line.status not in (None, Status.NOT_CHECKED) and line.number not in apart]
+    quiet = [
+        line
+        for line in listed
+        if line.status not in (None, Status.NOT_CHECKED) and line.number not in apart and not line.needs_person
+    ]
     made = [
         root(investigation, now),
         thread_replies.steps(investigation, quiet),
@@ -47,8 +51,10 @@ def _after_the_steps(investigation: Investigation, posted: Sequence[str]) -> lis
     """What was not checked, what changed and the verdict: they are about the steps, so they come after them."""
     made: list[Message] = []
     number = story.round_number(investigation)
-    over = investigation.diagnosis is not None or story.is_over(investigation)
-    if f"unchecked/{number}" in posted or (over and story.unchecked(investigation)):
+    told = investigation.diagnosis is not None
+    made += [page for page in thread_manual.pages(investigation) if told or page.key in posted]
+    over = told or story.is_over(investigation)
+    if f"unchecked/{number}" in posted or (over and thread_replies.has_unchecked(investigation)):
         made.append(thread_replies.unchecked(investigation))
     own, folded = _correlations(investigation, posted)
     if folded or f"correlations/{number}" in posted:
@@ -63,7 +69,7 @@ def _problems(investigation: Investigation, listed: Sequence[Line], posted: Sequ
     """Problems with a message of their own, and those beyond the cap. The first to finish are the first to be posted."""
     number = story.round_number(investigation)
     has_one = {line.number for line in listed if f"problem/{number}/{line.step.plan.id}" in posted}
-    wanted = [line for line in listed if line.number in has_one or line.status in story.TROUBLE]
+    wanted = [line for line in listed if line.number in has_one or (line.status in story.TROUBLE and not line.needs_person)]
     wanted.sort(key=lambda line: (line.number not in has_one, _finished_at(line)))
     cap = max(OWN_PROBLEMS, len(has_one))
     return wanted[:cap], sorted(wanted[cap:], key=lambda line: line.number)
@@ -75,12 +81,14 @@ def _finished_at(line: Line) -> tuple[bool, datetime | None, int]:
 
 
 def _correlations(investigation: Investigation, posted: Sequence[str]) -> tuple[dict[str, Correlation], list[Correlation]]:
-    """Lines with a message of their own by key, and the others."""
+    """Lines with a message of their own by key, and the others that were looked at; what nothing records is said with what
+    was not checked."""
     keyed = {_key(investigation, item): item for item in investigation.correlations}
     wanted = [key for key, item in keyed.items() if key in posted or item.result in story.MATCHES]
     wanted.sort(key=lambda key: key not in posted)
     own = wanted[: max(OWN_CORRELATIONS, sum(key in posted for key in wanted))]
-    return {key: keyed[key] for key in own}, [item for key, item in keyed.items() if key not in own]
+    folded = [item for key, item in keyed.items() if key not in own and item.result is not CorrelationResult.NOT_CHECKED]
+    return {key: keyed[key] for key in own}, folded
 
 
 def _key(investigation: Investigation, item: Correlation) -> str:

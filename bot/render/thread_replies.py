@@ -13,9 +13,22 @@ from bot.model.investigation import Investigation
 from bot.model.message import Message
 from bot.render import phrases, story
 from bot.render.clean import one_line, shorten
-from bot.render.evidence import finding_lines
+from bot.render.evidence import drawn, finding_lines
 from bot.render.slack_message import message
-from bot.render.slack_text import Markup, context, date, fmt, lines, person, preformatted, section
+from bot.render.slack_text import (
+    Draft,
+    Markup,
+    actions,
+    button,
+    context,
+    cost,
+    date,
+    fmt,
+    lines,
+    person,
+    preformatted,
+    section,
+)
 from bot.render.story import Line
 from bot.render.thread_root import STATUS_EMOJI, step_line
 
@@ -38,11 +51,11 @@ def steps(investigation: Investigation, shown: Sequence[Line]) -> Message:
     if not story.has_server(investigation):
         began = Markup("Started: reading how this cluster is reached")
     again = _again(investigation)
-    text = [again, began, *(_finished(line) for line in shown)]
+    text = [again, began, *_finished_lines(shown)]
     at = date(investigation.round_started_at or investigation.opened_at)
     so_far = f"{phrases.count(len(shown), 'step')} unremarkable so far" if shown else "Nothing finished yet"
     spoken = fmt("{}{}. {}", f"Round {investigation.round}. " if again else "", began, so_far)
-    drafts = [section(lines(text)), context(at)]
+    drafts = [section(lines(text)), *_charts(shown), context(at)]
     return message(f"steps/{story.round_number(investigation)}", spoken, drafts, events=_events(investigation, shown))
 
 
@@ -90,40 +103,90 @@ def more_problems(investigation: Investigation, shown: Sequence[Line]) -> Messag
     return message(f"problems/{story.round_number(investigation)}", text, drafts, events=_events(investigation, shown))
 
 
-def unchecked(investigation: Investigation) -> Message:
-    """``unchecked/<round>``: what nobody looked at, why, and how it could be."""
+def has_unchecked(investigation: Investigation) -> bool:
+    return bool(_not_looked_at(investigation)) or bool(_blind(investigation))
+
+
+def _not_looked_at(investigation: Investigation) -> list[story.Unchecked]:
+    """What nobody looked at. Steps for a person have a message of their own, as soon as there is a verdict."""
     items = story.unchecked(investigation)
-    blind = sum(item.result is CorrelationResult.NOT_CHECKED for item in investigation.correlations)
-    said = phrases.count(len(items), "thing")
-    rows = [_reason(item) for item in items]
+    return items if investigation.diagnosis is None else [item for item in items if not item.needs_person]
+
+
+def _blind(investigation: Investigation) -> list[Correlation]:
+    return [item for item in investigation.correlations if item.result is CorrelationResult.NOT_CHECKED]
+
+
+def unchecked(investigation: Investigation) -> Message:
+    """``unchecked/<round>``: what nobody looked at, folded by reason; how to do it by hand where that is short, else for who
+    asks."""
+    items, blind = _not_looked_at(investigation), _blind(investigation)
+    names = list(dict.fromkeys(item.label or item.why for item in items))
+    said = phrases.count(len(names), "thing") if names else "what changed"
+    rows = [_reason(reason) for reason in story.by_reason(items)]
     if blind:
-        rows.append(fmt("… and {}, listed with the others", phrases.count(blind, "diagnosis line")))
-    commands: list[str] = []
-    for item in items:
-        how = [text for text in (item.todo, item.run) if text]
-        if how:
-            commands += [f"# {one_line(item.label)}" if item.label else "#", *how, ""]
-    drafts = [section(lines([fmt(":grey_question: *Not checked: {}*. None of them counts as ok.", said), *rows]))]
-    if commands:
-        drafts += [section(Markup("*To check them* (you run it):")), preformatted("\n".join(commands[:-1]))]
-    text = fmt("Not checked: {}. {}", said, shorten("; ".join(item.label or item.why for item in items), 900))
+        rows.append(_blind_line(blind))
+    head = fmt(":grey_question: *Not checked: {}*. None of it counts as ok.", said)
+    drafts = [section(lines([head, *rows]))]
+    commands = _commands(items)
+    if len(commands) > _INLINE:
+        value = f"{investigation.ref.cluster}|{investigation.ref.id}"
+        drafts.append(actions(button("How to check them by hand", action_id=BY_HAND, value=value)))
+    elif commands:
+        drafts += [section(Markup("*To check them* (you run it):")), preformatted("\n\n".join(commands))]
+    what = "; ".join(names) or phrases.count(len(blind), "diagnosis line")
+    text = fmt("Not checked: {}. {}", said, shorten(what, 900))
     return message(f"unchecked/{story.round_number(investigation)}", text, drafts)
 
 
+BY_HAND = "apidown.byhand"
+_INLINE = 3
+"""How many commands for what was not checked stand in the thread; more are for who asks."""
+
+
+def by_hand(investigation: Investigation) -> Message:
+    """For whoever asks, and only for them: how to check what was not checked, each with its command."""
+    commands = _commands(_not_looked_at(investigation))
+    pages: list[list[str]] = [[]]
+    for command in commands:
+        if pages[-1] and sum(map(cost, pages[-1])) + cost(command) > _PAGE:
+            pages.append([])
+        pages[-1].append(command)
+    head = fmt(
+        "How to check by hand what was not checked in {} (you run it; on which machine stands with it):", investigation.ref.id
+    )
+    return message("by-hand", head, [section(head), *(preformatted("\n\n".join(page)) for page in pages)])
+
+
+_PAGE = 2_200
+
+
+def _commands(items: Iterable[story.Unchecked]) -> list[str]:
+    """What to do about each, ready to paste. What a command for several says is said once."""
+    made: dict[str, list[str]] = {}
+    for item in items:
+        how = "\n".join(text for text in (item.todo, item.run) if text)
+        if how:
+            made.setdefault(how, []).append(one_line(item.label))
+    return [f"# {'; '.join(label for label in labels if label)}\n{how}" for how, labels in made.items()]
+
+
+def _blind_line(blind: Sequence[Correlation]) -> Markup:
+    names = "; ".join(f"{shorten(item.title, 80)} ({item.window})" for item in blind)
+    reasons = list(dict.fromkeys(item.todo or item.sentence for item in blind))
+    why = shorten(reasons[0], 200) if len(reasons) == 1 else "Nothing that is connected records such changes"
+    return fmt(
+        ":grey_question: *What changed:* {} - {}. {}", phrases.count(len(blind), "diagnosis line"), shorten(names, 700), why
+    )
+
+
 def correlations(investigation: Investigation, shown: Sequence[Correlation]) -> Message:
-    """``correlations/<round>``: the diagnosis lines that need no message of their own; unchecked ones folded by reason."""
-    looked = [item for item in shown if item.result is not CorrelationResult.NOT_CHECKED]
-    blind = [item for item in shown if item.result is CorrelationResult.NOT_CHECKED]
-    rows = [_line(item) for item in looked]
-    reasons: dict[str, list[Correlation]] = {}
-    for item in blind:
-        reasons.setdefault(item.todo or item.sentence, []).append(item)
-    for why, items in reasons.items():
-        names = "; ".join(f"{shorten(item.title, 120)} ({item.window})" for item in items)
-        rows.append(fmt(":grey_question: {} - not checked. {}", shorten(names, 600), shorten(why, 300)))
-    counts = f"{len(looked)} checked, {len(blind)} not checked"
-    text = fmt("What changed before it failed: {} ({})", phrases.count(len(shown), "diagnosis line"), counts)
-    drafts = [section(lines([fmt("*What changed?* {}: {}", phrases.count(len(shown), "diagnosis line"), counts), *rows]))]
+    """``correlations/<round>``: the diagnosis lines that were looked at and need no message of their own."""
+    blind = len(_blind(investigation))
+    counts = f"{len(investigation.correlations) - blind} checked, {blind} not checked"
+    said = phrases.count(len(investigation.correlations), "diagnosis line")
+    text = fmt("What changed before it failed: {} ({})", said, counts)
+    drafts = [section(lines([fmt("*What changed?* {}: {}", said, counts), *map(_line, shown)]))]
     events = [_event(investigation, item) for item in shown]
     return message(f"correlations/{story.round_number(investigation)}", text, drafts, events=events)
 
@@ -153,11 +216,24 @@ def _line(item: Correlation) -> Markup:
     )
 
 
-def _reason(item: story.Unchecked) -> Markup:
-    emoji = Markup(":raised_hand:" if item.needs_person else ":grey_question:")
-    person = "needs a person: " if item.needs_person else ""
-    label = fmt("*{}* - ", shorten(item.label, 160)) if item.label else Markup("")
-    return fmt("{} {}{}{}", emoji, label, person, shorten(item.why, 300))
+def _reason(reason: story.Reason) -> Markup:
+    """One reason, and all that it keeps from being looked at."""
+    labels = reason.labels
+    if len(labels) > 1:
+        said = fmt("*{}:* {}", phrases.count(len(labels), "step"), shorten(reason.why, 300))
+        return fmt(":grey_question: {} ({})", said, shorten("; ".join(labels), 500))
+    label = fmt("*{}* - ", shorten(labels[0], 160)) if labels else Markup("")
+    return fmt(":grey_question: {}{}", label, shorten(reason.why, 300))
+
+
+def _finished_lines(shown: Sequence[Line]) -> list[Markup]:
+    """What is fine, a line each; what does not apply, a line for each reason."""
+    idle: dict[str, list[Line]] = {}
+    for line in shown:
+        if line.status is Status.NOT_APPLICABLE:
+            idle.setdefault(line.sentence, []).append(line)
+    told = [_finished(line) for line in shown if line.status is not Status.NOT_APPLICABLE]
+    return [*told, *(_not_applicable(why, same) for why, same in idle.items())]
 
 
 def _finished(line: Line) -> Markup:
@@ -167,6 +243,21 @@ def _finished(line: Line) -> Markup:
     return fmt("{}: {}{}", head, shorten(line.sentence, 200), took) if line.sentence else fmt("{}{}", head, took)
 
 
+def _not_applicable(why: str, same: Sequence[Line]) -> Markup:
+    names = "; ".join(f"{line.number}. {line.title}" for line in same)
+    said = fmt(": {}", shorten(why, 200)) if why else Markup("")
+    return fmt("{} not applicable: {}{}", STATUS_EMOJI[Status.NOT_APPLICABLE], shorten(names, 600), said)
+
+
+def _charts(shown: Sequence[Line]) -> Iterable[Draft]:
+    """Pictures of what is fine: problems have theirs in their own message."""
+    rows = [row for line in shown for finding in line.step.findings for row in drawn(finding)]
+    return [preformatted("\n".join(rows[:_MOST_CHART_ROWS]))] if rows else []
+
+
+_MOST_CHART_ROWS = 24
+
+
 def _told(finding: Finding) -> str:
     subject = "" if finding.subject in finding.sentence else f"{shorten(finding.subject, 80)}: "
     return f"{subject}{shorten(finding.sentence, 300)} ({phrases.milliseconds(finding.duration_s)})"
@@ -174,7 +265,7 @@ def _told(finding: Finding) -> str:
 
 def _look_at(findings: Iterable[Finding], line: Line) -> list[str]:
     findings = list(findings)
-    rows = [row for finding in findings for row in finding_lines(finding)]
+    rows = [row for finding in findings for row in (*finding_lines(finding), *drawn(finding))]
     todo = list(dict.fromkeys(finding.todo for finding in findings if finding.todo))
     if line.step.plan.run:
         todo.append(line.step.plan.run)

@@ -63,11 +63,34 @@ def root(investigation: Investigation, now: datetime) -> Message:
         section(_state(investigation, phase, now)),
         *_verdict(investigation),
         *_where(investigation),
-        section(lines(step_line(line) for line in story.step_lines(investigation))),
+        section(lines(_steps(investigation))),
         context(_footer(investigation)),
         *_buttons(investigation, phase),
     ]
     return message("root", fallback(investigation, phase), drafts, terminal=over)
+
+
+def _steps(investigation: Investigation) -> Iterator[Markup]:
+    """The steps that say something: what is wrong, what cannot be told, what runs. The rest is counted above, and listed in the
+    thread."""
+    listed = story.step_lines(investigation)
+    for statuses, most, kind in ((story.TROUBLE, 8, "problem"), ({Status.INCONCLUSIVE}, 4, "inconclusive step")):
+        found = [line for line in listed if line.status in statuses]
+        yield from map(step_line, found[:most])
+        if len(found) > most:
+            yield fmt("{} in the thread", phrases.count(len(found) - most, f"more {kind}"))
+    for progress, emoji in (
+        (Progress.RUNNING, Markup(":hourglass_flowing_sand:")),
+        (Progress.WAITING, Markup(":white_circle:")),
+    ):
+        found = [line for line in listed if line.status is None and line.step.progress is progress]
+        if found:
+            names = "; ".join(f"{line.number}. {line.title}" for line in found[:_NAMED_STEPS])
+            more = f"; and {len(found) - _NAMED_STEPS} more" if len(found) > _NAMED_STEPS else ""
+            yield fmt("{} {}: {}{}", emoji, progress.value, shorten(names, 600), more)
+
+
+_NAMED_STEPS = 6
 
 
 def step_line(line: Line) -> Markup:
@@ -107,7 +130,7 @@ def fallback(investigation: Investigation, phase: Phase) -> Markup:
         return fmt("API server of {}: the investigation ended without a verdict ({})", cluster, phase.value)
     if diagnosis is not None:
         done = fmt(". {}", story.progress(investigation)) if investigation.steps else Markup("")
-        return fmt("API server of {}: {}{}", cluster, _spoken(diagnosis), done)
+        return fmt("API server of {}: {}{}{}", cluster, _spoken(diagnosis), done, _spoken_breaks(investigation))
     if phase is Phase.CANCELLING:
         return fmt("API server of {}: cancelling, {}", cluster, story.progress(investigation))
     said = investigation.triage.sentence if investigation.triage else ""
@@ -118,6 +141,11 @@ def fallback(investigation: Investigation, phase: Phase) -> Markup:
 def _spoken(diagnosis: Diagnosis) -> Markup:
     word = phrases.VERDICT_WORDS[diagnosis.verdict].lower()
     return fmt("{}: {}", word, shorten(story.headline(diagnosis), 600))
+
+
+def _spoken_breaks(investigation: Investigation) -> Markup:
+    told = story.next_to_break(investigation) if investigation.is_healthy else []
+    return fmt(". Next to break: {}", shorten("; ".join(told), 600)) if told else Markup("")
 
 
 def _state(investigation: Investigation, phase: Phase, now: datetime) -> Markup:
@@ -175,6 +203,7 @@ def _verdict(investigation: Investigation) -> Iterator[Draft]:
     if diagnosis is None:
         return
     facts = [
+        revised_line(diagnosis),
         Markup(phrases.NOT_AN_ALL_CLEAR) if diagnosis.verdict is Verdict.INCONCLUSIVE else Markup(""),
         tie_line(investigation),
         *(fmt("{}", shorten(note, 300)) for note in (diagnosis.notes[:4] if not investigation.steps else ())),
@@ -185,9 +214,10 @@ def _verdict(investigation: Investigation) -> Iterator[Draft]:
     changed = story.changed(investigation)
     if changed and diagnosis.verdict is not Verdict.HEALTHY:
         facts.append(fmt("*Changed:* {}", shorten(changed, 500)))
+    facts += break_lines(investigation)
     if diagnosis.still_running:
         facts.append(fmt("*Still running:* {}", shorten(", ".join(diagnosis.still_running), 300)))
-    facts.append(_unchecked_line(investigation))
+    facts += [ask_line(investigation), unchecked_line(investigation)]
     yield section(lines(facts))
     rows = story.first_next(investigation)
     if rows:
@@ -204,13 +234,62 @@ def tie_line(investigation: Investigation) -> Markup:
     return fmt("*Cannot be told apart from here:* {}", shorten("; ".join(cause.title for cause in named), 500))
 
 
-def _unchecked_line(investigation: Investigation) -> Markup:
-    items = story.unchecked(investigation)
-    if not items:
+def revised_line(diagnosis: Diagnosis) -> Markup:
+    """What is new in it, where a reader has seen one that said otherwise."""
+    if not diagnosis.revised:
         return Markup("")
-    shown = "; ".join(shorten(item.label or item.why, 200) for item in items[:4])
-    more = f" and {len(items) - 4} more, in the thread" if len(items) > 4 else ""
-    return fmt("*Not checked:* {}{}", shown, more)
+    return fmt("*Revised:* {}", "; ".join(shorten(text.rstrip("."), 260) for text in diagnosis.revised[:3]))
+
+
+def found_line(investigation: Investigation) -> Markup:
+    """What people found who looked at a manual step, in their words, where no evidence quotes them."""
+    causes = investigation.diagnosis.causes if investigation.diagnosis else ()
+    quoted = " ".join(text for cause in causes for text in cause.evidence_for)
+    told = [line for line in story.found_by_people(investigation) if line.sentence.rstrip(".") not in quoted]
+    found = [f"{line.number}. {line.title} - {line.sentence}" for line in told]
+    if not found:
+        return Markup("")
+    return fmt("*Found by a person:* {}", "; ".join(shorten(text, 300) for text in found[:3]))
+
+
+def ask_line(investigation: Investigation) -> Markup:
+    """How much is for a person, and what of it would tell most."""
+    waiting = [line for line in story.for_people(investigation) if line.step.answer is None]
+    if not waiting:
+        return Markup("")
+    first = story.asked_first(investigation)
+    tells = f"; most would tell {', '.join(f'{line.number}. {line.title}' for line in first[:2])}" if first else ""
+    return fmt("*For a person:* {}, in the thread{}", phrases.count(len(waiting), "step"), shorten(tells, 300))
+
+
+def break_lines(investigation: Investigation) -> list[Markup]:
+    """What would break next: a list on a healthy cluster; one line while something else is the matter."""
+    told = story.next_to_break(investigation)
+    if not told:
+        return []
+    if not investigation.is_healthy:
+        return [fmt("*Besides, next to break:* {}", shorten("; ".join(text.rstrip(".") for text in told), 300))]
+    more = [fmt("• and {} more", len(told) - _BREAKS)] if len(told) > _BREAKS else []
+    head = Markup(":calendar: *Next to break* (nothing of it is broken now):")
+    return [head, *(fmt("• {}", shorten(text, 240)) for text in told[:_BREAKS]), *more]
+
+
+_BREAKS = 6
+
+
+def unchecked_line(investigation: Investigation) -> Markup:
+    """What nobody looked at, the steps for a person apart: by reason where several share one."""
+    reasons = story.by_reason(item for item in story.unchecked(investigation) if not item.needs_person)
+    if not reasons:
+        return Markup("")
+    said = [
+        f"{len(reason.labels)} steps ({shorten(reason.why.rstrip('.'), 120)})"
+        if len(reason.labels) > 1
+        else shorten(reason.items[0].label or reason.why, 120)
+        for reason in reasons[:4]
+    ]
+    more = f" and {len(reasons) - 4} more, in the thread" if len(reasons) > 4 else ""
+    return fmt("*Not checked:* {}{}", "; ".join(said), more)
 
 
 def _footer(investigation: Investigation) -> Markup:

@@ -15,16 +15,25 @@ from bot.render import phrases, story
 from bot.render.clean import shorten
 from bot.render.slack_message import message
 from bot.render.slack_text import Draft, Markup, context, date, fmt, header, lines, preformatted, section
-from bot.render.thread_root import tie_line, verdict_line
+from bot.render.thread_root import (
+    ask_line,
+    break_lines,
+    found_line,
+    revised_line,
+    tie_line,
+    unchecked_line,
+    verdict_line,
+)
 
 _SHOWN = 5
+_HEADING = 120
 
 
 def verdict(investigation: Investigation, diagnosis: Diagnosis) -> Message:
     """``verdict/<round>``."""
     number = story.round_number(investigation)
     word = phrases.VERDICT_WORDS[diagnosis.verdict]
-    revised = "Revised. " if diagnosis.revision > 1 else ""
+    revised = "Revised. " if diagnosis.revised else ""
     again = f"Round {number}: " if number > 1 else ""
     text = fmt(
         "{}{}{} for {}: {}",
@@ -35,11 +44,11 @@ def verdict(investigation: Investigation, diagnosis: Diagnosis) -> Message:
         shorten(story.headline(diagnosis), 600),
     )
     drafts = [
-        header(f"{again}{word}: {shorten(story.headline(diagnosis), 120)}"),
+        header(f"{again}{word}: {shorten(story.headline(diagnosis), _HEADING)}"),
         section(_summary(investigation, diagnosis)),
-        *(section(_cause(place, cause)) for place, cause in enumerate(diagnosis.causes[: story.TOP_CAUSES], start=1)),
+        *(section(_cause(head, cause)) for head, cause in _headed(investigation, diagnosis)),
         *_what_next(investigation),
-        section(_not_checked(investigation)),
+        section(lines([ask_line(investigation), unchecked_line(investigation)])),
         context(_footer(investigation, diagnosis)),
     ]
     events = [event_id(EventType.DIAGNOSED, number, diagnosis.revision)]
@@ -49,36 +58,40 @@ def verdict(investigation: Investigation, diagnosis: Diagnosis) -> Message:
 
 
 def _summary(investigation: Investigation, diagnosis: Diagnosis) -> Markup:
-    said = [verdict_line(diagnosis)]
-    if diagnosis.revision > 1:
-        said.append(fmt("_Revised as more evidence came in (revision {})._", diagnosis.revision))
-    named = story.leaders(investigation)
+    # The heading is cut where it is long; all else that it says is not said again.
+    long = len(story.headline(diagnosis)) > _HEADING
+    said = [verdict_line(diagnosis) if long else Markup(""), revised_line(diagnosis), tie_line(investigation)]
     if diagnosis.verdict is Verdict.INCONCLUSIVE:
         said.append(Markup(phrases.NOT_AN_ALL_CLEAR))
-    elif len(named) > 1 and diagnosis.verdict is Verdict.CAUSE:
-        said.append(tie_line(investigation))
-    elif named and diagnosis.verdict is Verdict.CAUSE:
-        said.append(fmt("*Best-supported cause:* {}", shorten(named[0].title, 300)))
     onset = story.onset(investigation)
     if onset is not None and diagnosis.verdict is not Verdict.HEALTHY:
         said.append(fmt("*Since:* {}", phrases.since(onset)))
     changed = story.changed(investigation)
     if changed and diagnosis.verdict is not Verdict.HEALTHY:
         said.append(fmt("*Changed:* {}", shorten(changed, 500)))
+    said += [*break_lines(investigation), found_line(investigation)]
     said += [fmt("{}", shorten(note, 300)) for note in diagnosis.notes[:4]]
     if diagnosis.still_running:
         said.append(fmt("*Still running, and may revise this:* {}", shorten(", ".join(diagnosis.still_running), 300)))
     return lines(said)
 
 
-def _cause(place: int, cause: RankedCause) -> Markup:
-    head = fmt("*{}. {}* - {}, {}", place, shorten(cause.title, 200), phrases.confidence(cause.confidence), cause.domain.value)
+def _headed(investigation: Investigation, diagnosis: Diagnosis) -> Iterator[tuple[Markup, RankedCause]]:
+    """Each cause with its heading. One that leads alone is called what it is."""
+    alone = diagnosis.verdict is Verdict.CAUSE and len(story.leaders(investigation)) == 1
+    for place, cause in enumerate(diagnosis.causes[: story.TOP_CAUSES], start=1):
+        mark = "Best-supported cause:" if alone and place == 1 else f"{place}."
+        sure = phrases.confidence(cause.confidence)
+        yield fmt("*{} {}* - {}, {}", mark, shorten(cause.title, 200), sure, cause.domain.value), cause
+
+
+def _cause(head: Markup, cause: RankedCause) -> Markup:
     return lines(
         [
             head,
             fmt("{}", shorten(cause.sentence, 400)),
             *_evidence("For", cause.evidence_for, "nothing seen"),
-            *_evidence("Against", cause.evidence_against, "nothing seen"),
+            *_evidence("Against", cause.evidence_against, ""),
             *_evidence("Not checked", cause.unchecked, ""),
         ]
     )
@@ -90,7 +103,7 @@ def _evidence(label: str, said: Sequence[str], none: str) -> Iterator[Markup]:
             yield fmt("*{}:* {}", label, none)
         return
     yield fmt("*{}:*", label)
-    yield from (fmt("• {}", shorten(item, 200)) for item in said[:_SHOWN])
+    yield from (fmt("• {}", shorten(item, 280)) for item in said[:_SHOWN])
     if len(said) > _SHOWN:
         yield fmt("• and {} more", len(said) - _SHOWN)
 
@@ -103,15 +116,6 @@ def _what_next(investigation: Investigation) -> Iterator[Draft]:
     words = "*The check that separates them, then what to do*" if tied else "*Do next*"
     yield section(Markup(words + " (you run it; this bot changes nothing):"))
     yield preformatted("\n".join(rows))
-
-
-def _not_checked(investigation: Investigation) -> Markup:
-    items = story.unchecked(investigation)
-    if not items:
-        return Markup("")
-    shown = [fmt("• {}", shorten(item.label or item.why, 120)) for item in items[:10]]
-    more = [fmt("• and {} more", len(items) - 10)] if len(items) > 10 else []
-    return lines([Markup(":grey_question: *Not checked* (what would make it checkable is in the thread):"), *shown, *more])
 
 
 def _footer(investigation: Investigation, diagnosis: Diagnosis) -> Markup:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.model.alert import Alert
+from bot.model.answer import Answer, ManualAnswered
 from bot.model.base import Value
 from bot.model.change import Onset
 from bot.model.diagnosis import Cell, Correlation, Diagnosis, Layer, Triage
@@ -112,6 +113,13 @@ class Story:
 
     def by_hand(self, step: str) -> Story:
         return self.finish(step, seconds=0, sentence=self._plans[step].manual)
+
+    def answer(self, step: str, answer: Answer, *, who: str = "U0USER0001", seconds: float = 1, **more: Any) -> Story:
+        """A person answers a manual step of the current round."""
+        number = next(known.answers for known in self.state.steps if known.plan.id == step)
+        told = {"step": step, "answer": answer, "who": who, "name": "alice", "number": number, **more}
+        data = ManualAnswered.model_validate(told)
+        return self.add(EventType.MANUAL_ANSWERED, step, number, data=data, by=who, seconds=seconds)
 
     def triage(self, sentence: str, **more: Any) -> Story:
         cells = [

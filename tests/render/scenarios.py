@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bot.diagnosis.revision import what_is_new
 from bot.model.alert import Alert, AlertRule
+from bot.model.answer import Answer
 from bot.model.change import Change, Onset
 from bot.model.diagnosis import (
     Confidence,
@@ -236,7 +238,114 @@ def revised() -> Story:
             "final": True,
         }
     )
+    second = second.model_copy(update={"revised": what_is_new(first, second)})
     return story.diagnose(first).deliver().diagnose(second).conclude(first=1.2, duration=21.4)
+
+
+_KUBELET_DOWN = RankedCause(
+    id="kubelet-down",
+    domain=Domain.NODE,
+    title="A kubelet is not running",
+    sentence="Nothing supervises the node's pods.",
+    confidence=Confidence.HIGH,
+    score=8,
+    evidence_for=("The kubelet does not run. (alice found: masked since the upgrade of cp-1)",),
+    next=(NextStep(say="See why.", run="journalctl -u kubelet -n 50 --no-pager"),),
+)
+
+
+def answered() -> Story:
+    """The tie, and people who looked: one found it, one gave up; the verdict is another one."""
+    story = tie()
+    before = story.state.diagnosis
+    assert before is not None
+    before = before.model_copy(update={"ask": ("kubelet", "network-team")})
+    story.diagnose(before.model_copy(update={"revision": 2})).deliver()
+    note = "masked since the upgrade of cp-1 <!channel>"
+    story.answer("kubelet", Answer.FOUND, note=note, since="2026-11-20T13:41:00.000Z", seconds=95)
+    story.answer("network-team", Answer.SKIPPED, who="U0USER0002", name="bob", seconds=4)
+    after = before.model_copy(
+        update={
+            "revision": 3,
+            "headline": "A kubelet is not running: the best-supported cause, high confidence.",
+            "causes": (_KUBELET_DOWN, *(cause.model_copy(update={"tied_with": ()}) for cause in before.causes)),
+            "ask": (),
+            "not_checked": before.not_checked[:1],
+        }
+    )
+    after = after.model_copy(update={"revised": what_is_new(before, after)})
+    return story.diagnose(after)
+
+
+def warned() -> Story:
+    """Healthy, and three things would break next; one has a picture."""
+    story = Story().begin().finish("dns-lookup", _resolved())
+    for probe, outcome, word, warning in (
+        ("tcp-connect", "connected", "accepts TCP connections", None),
+        (
+            "tls-handshake",
+            "verified",
+            "presents a valid certificate",
+            "The serving certificate of {} ends in 12 days, on 2026-12-02.",
+        ),
+        ("apiserver-health", "healthy", "says that it is healthy", None),
+    ):
+        told = {at: None if warning is None else warning.format(at) for at in (A, B)}
+        story.finish(
+            probe, *(seen(probe, at, Status.OK, outcome, f"{at} {word}.", took=0.012, warning=told[at]) for at in (A, B))
+        )
+    phases = [
+        {"label": "DNS", "unit": "s", "start": 0, "length": 0.002},
+        {"label": "TCP", "unit": "s", "start": 0.002, "length": 0.011},
+        {"label": "TLS", "unit": "s", "start": 0.013, "length": 0.034},
+        {"label": "GET /readyz", "unit": "s", "start": 0.047, "length": 0.009},
+    ]
+    who = "The bot's credentials are accepted at both addresses."
+    story.finish("apiserver-auth", seen("apiserver-auth", A, Status.OK, "accepted", who, evidence={"chart": phases}))
+    story.select(_PODS)
+    lost = "1 of 2 backends does not answer: the other one carries everything."
+    story.finish(
+        "apiserver-pods",
+        seen("apiserver-pods", "kube-system", Status.PROBLEM, "not-ready", "One of two is not ready.", warning=lost),
+    )
+    story.triage("Every layer works at both addresses.", domain=Domain.HEALTHY, symptom="answers")
+    diagnosis = Diagnosis(
+        revision=1,
+        verdict=Verdict.HEALTHY,
+        headline="The API server is healthy: every layer that was looked at passes at all 2 addresses.",
+        final=True,
+    )
+    return story.diagnose(diagnosis).conclude(first=0.3, duration=0.3).close()
+
+
+def history() -> Story:
+    """Slow: what Prometheus recorded is drawn under the problem; what would break besides is one line."""
+    story = Story().begin().finish("dns-lookup", _resolved())
+    for probe, outcome in (("tcp-connect", "connected"), ("tls-handshake", "verified"), ("apiserver-health", "healthy")):
+        said = "The serving certificate ends in 12 days." if probe == "tls-handshake" else None
+        story.finish(probe, seen(probe, A, Status.OK, outcome, f"{A} is well.", warning=said))
+    span = {"from": "2026-11-20T13:33:00.000Z", "to": "2026-11-20T14:03:00.000Z"}
+    rows = [
+        {"label": "up", "values": [1] * 24 + [0, 0, 1, 0, 1, 1], "worst": "low", **span},
+        {"label": "p99", "unit": "s", "values": [0.08] * 15 + [0.2, 0.4, None, 0.9, 1.6, 2.5, 4.1, 6.0, 7.5, 8.0], **span},
+        {"label": "5xx", "unit": "%", "values": [0] * 20 + [1, 2.5, 8, 12.5, 11], **span},
+    ]
+    plan = StepPlan(
+        id="prometheus-history", title="No value of the last half hour is unusual", playbook="answers", probe="prometheus-history"
+    )
+    story.select(plan)
+    bad = seen(
+        "prometheus-history",
+        "10.0.0.1:6443",
+        Status.PROBLEM,
+        "slow",
+        "Requests take 8 s (p99).",
+        evidence={"chart": rows, "job": "apiserver"},
+    )
+    story.finish("prometheus-history", bad, seconds=0.4)
+    story.triage("Every layer works at both addresses.", symptom="answers")
+    said = "Inconclusive: no cause that is known here explains what is seen (slow at 10.0.0.1:6443)."
+    return story.diagnose(Diagnosis(revision=1, verdict=Verdict.INCONCLUSIVE, headline=said, final=True)).conclude()
 
 
 def healthy() -> Story:
@@ -385,6 +494,9 @@ SCENARIOS = {
     "alerts": alerts,
     "tie": tie,
     "revised": revised,
+    "answered": answered,
+    "warned": warned,
+    "history": history,
     "healthy": healthy,
     "silent": silent,
     "cancelled": cancelled,

@@ -102,5 +102,6 @@ def test_a_markdown_report_has_the_verdict_as_its_headline() -> None:
 
 _HEADINGS = (
     *("Investigation", "Verdict", "Next (you run it; apidown changes nothing; # says what it is for)", "How far it gets"),
-    *("Problems", "Causes", "Steps", "What changed", "Not checked", "Words"),
+    *("Problems", "Causes", "Steps", "What changed", "Not checked", "Words", "Next to break (nothing of it is broken now)"),
+    "Besides, next to break",
 )

@@ -25,7 +25,8 @@ def _block(block: Json) -> Iterator[str]:
     if block["type"] == "header":
         yield f"# {block['text']['text']}"
     elif block["type"] == "section":
-        yield block["text"]["text"]
+        beside = f"  [{block['accessory']['text']['text']}]" if "accessory" in block else ""
+        yield f"{block['text']['text']}{beside}"
     elif block["type"] == "context":
         yield f"~ {block['elements'][0]['text']}"
     elif block["type"] == "actions":

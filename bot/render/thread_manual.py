@@ -1,0 +1,141 @@
+"""The steps for a person: one message with what to do, the command to copy, and three buttons under each. What is answered
+becomes one line, with who said it and when, and a way to take it back.
+
+The order is the playbook's and stays, so that nothing moves under a finger; what tells most is marked instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.model.answer import Answer
+from bot.model.finding import Finding
+from bot.model.investigation import Investigation, State
+from bot.model.message import Message
+from bot.render import phrases, story
+from bot.render.clean import shorten
+from bot.render.slack_message import message
+from bot.render.slack_text import (
+    Draft,
+    Markup,
+    actions,
+    button,
+    cost,
+    date,
+    fmt,
+    lines,
+    person,
+    preformatted,
+    section,
+)
+from bot.render.story import Line, Phase
+
+LOOKS_OK = "apidown.manual.ok"
+FOUND = "apidown.manual.found"
+SKIP = "apidown.manual.skip"
+CHANGE = "apidown.manual.change"
+
+MOST_BLOCKS = 48
+"""Slack takes 50 in a message. A step that waits has three."""
+_STEPS = (MOST_BLOCKS - 2) // 3
+_ROOM = 6_500
+"""Characters of a page's steps, well below what a message holds: an answer's note needs room, too."""
+_VALUE_LIMIT = 2_000
+
+_WORDS = {
+    Answer.LOOKS_OK: (Markup(":white_check_mark:"), "looks OK"),
+    Answer.FOUND: (Markup(":x:"), "found"),
+    Answer.SKIPPED: (Markup(":fast_forward:"), "skipped"),
+}
+
+
+def pages(investigation: Investigation) -> list[Message]:
+    """``manual/<round>``, and ``manual/<round>/2`` where one message does not hold them all."""
+    shown = _paged(story.for_people(investigation))
+    return [_page(investigation, number, page, len(shown)) for number, page in enumerate(shown, start=1)]
+
+
+def key(investigation: Investigation, number: int = 1) -> str:
+    return f"manual/{story.round_number(investigation)}{f'/{number}' if number > 1 else ''}"
+
+
+def _paged(steps: Sequence[Line]) -> list[list[Line]]:
+    """Which page a step is on depends on the plan alone, so that no answer moves another step."""
+    shown: list[list[Line]] = []
+    used = 0
+    for line in steps:
+        plan = line.step.plan
+        size = cost(line.title) + cost(plan.manual or "") + cost(plan.run or "") + 60
+        if not shown or len(shown[-1]) >= _STEPS or used + size > _ROOM:
+            shown.append([])
+            used = 0
+        shown[-1].append(line)
+        used += size
+    return shown
+
+
+def _page(investigation: Investigation, number: int, page: Sequence[Line], many: int) -> Message:
+    waiting = [line for line in page if line.step.answer is None]
+    said = f"{phrases.count(len(page), 'step')} for a person"
+    part = f" ({number} of {many})" if many > 1 else ""
+    done = f", {len(page) - len(waiting)} answered" if len(waiting) < len(page) else ""
+    head = [fmt(":raised_hand: *{}*{}{}", said, part, done)]
+    if waiting and _takes_answers(investigation):
+        head.append(
+            Markup("You run the commands; this bot changes nothing. An answer counts as evidence and revises the verdict.")
+        )
+    drafts = [section(lines(head))]
+    for line in page:
+        drafts += _step(investigation, line)
+    titles = "; ".join(f"{line.number}. {line.title}" for line in waiting)
+    text = fmt("{}{}{}. {}", said, part, done, shorten(titles, 900)) if waiting else fmt("{}{}{}.", said, part, done)
+    return message(key(investigation, number), text, drafts, most_blocks=MOST_BLOCKS)
+
+
+def _step(investigation: Investigation, line: Line) -> Iterator[Draft]:
+    answer = line.step.answer
+    plan = line.step.plan
+    if answer is not None:
+        yield section(_answered(line, answer), beside=_change(investigation, line))
+        return
+    first = line in story.asked_first(investigation)
+    head = fmt("*{}. {}*", line.number, shorten(line.title, 200))
+    tells = Markup("  :point_left: _tells most_") if first else Markup("")
+    yield section(lines([Markup(head + tells), fmt("{}", shorten(plan.manual or "", 600))]))
+    if plan.run:
+        yield preformatted(plan.run)
+    if _takes_answers(investigation) and (value := _value(investigation, line)):
+        yield actions(
+            button("Looks OK", action_id=LOOKS_OK, value=value),
+            button("Found it…", action_id=FOUND, value=value),
+            button("Skip", action_id=SKIP, value=value),
+        )
+
+
+def _answered(line: Line, answer: Finding) -> Markup:
+    emoji, word = _WORDS[Answer(answer.outcome)]
+    said = answer.evidence
+    who = person(str(said.get("who") or ""), shorten(str(said.get("name") or said.get("who") or "somebody"), 80))
+    head = fmt("{} {}. {} - {}, {}, {}", emoji, line.number, shorten(line.title, 160), word, who, date(answer.started_at))
+    note = fmt("“{}”", shorten(str(said["note"]), 600)) if said.get("note") else Markup("")
+    since = fmt("since {}", phrases.utc(datetime.fromisoformat(said["since"]))) if said.get("since") else Markup("")
+    return lines([head, Markup(" ".join(part for part in (note, since) if part))])
+
+
+def _takes_answers(investigation: Investigation) -> bool:
+    return investigation.state is not State.CLOSED and story.phase(investigation) is not Phase.CANCELLING
+
+
+def _change(investigation: Investigation, line: Line) -> Any:
+    value = _value(investigation, line) if _takes_answers(investigation) else ""
+    return button("Change", action_id=CHANGE, value=value) if value else None
+
+
+def _value(investigation: Investigation, line: Line) -> str:
+    """What a click says: which step of which round, and how many answers the message showed. Empty if Slack would not take
+    it."""
+    ref = investigation.ref
+    value = f"{ref.cluster}|{ref.id}|{story.round_number(investigation)}|{line.step.plan.id}|{line.step.answers}"
+    return value if cost(value) <= _VALUE_LIMIT else ""
