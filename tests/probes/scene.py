@@ -14,7 +14,7 @@ from bot.model.base import Json
 from bot.model.finding import Finding
 from bot.model.target import Cluster, CredentialKind, Endpoint, Target
 from bot.model.vantage import BOT
-from bot.ports import ApiObject, Kind, KubernetesReads, Listing, LogAnswer, MetricsReads, Network, Scrape
+from bot.ports import ApiObject, EtcdAccess, Kind, KubernetesReads, Listing, LogAnswer, MetricsReads, Network, Scrape
 from bot.registry import Probe, ProbeContext, scan
 from tests.fakes.network import NOW, ScriptedNetwork
 
@@ -160,6 +160,7 @@ class Scene:
     credentials: OwnCredentials | None = None
     api: KubernetesReads | None = None
     metrics: MetricsReads | None = None
+    etcd: EtcdAccess | None = None
     controls: tuple[Endpoint, ...] = ()
     nodes: tuple[Endpoint, ...] = ()
     now: datetime = NOW
@@ -180,6 +181,7 @@ class Scene:
             credentials=self.credentials,
             api=self.api,
             metrics=self.metrics,
+            etcd=self.etcd,
             problems=self.problems,
         )
 

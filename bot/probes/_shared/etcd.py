@@ -26,7 +26,7 @@ OUTCOMES = {
     "no-leader": "the member knows no leader",
     "no-majority": "the member answers for itself, and not for all: no majority answers it",
     "unhealthy": "the member says that it is not healthy, for another reason",
-    "refused": "nothing listens at the member's port",
+    "refused": "nothing listens at the member's port, or connections are ended at once",
     "silent": "nothing comes back from the member",
     "unreachable": "there is no way to the member, or no address for it",
     "certificate-expired": "the member's own certificate has expired",
@@ -46,6 +46,8 @@ STATUS = {
 _BELOW = {
     Failure.CONNECTION_REFUSED: ("refused", "refuses connections"),
     Failure.CONNECTION_RESET: ("refused", "resets the connection"),
+    Failure.TLS_CLOSED: ("refused", "closes the connection when TLS begins"),
+    Failure.TLS_RESET: ("refused", "resets the connection when TLS begins"),
     Failure.CONNECTION_REJECTED: ("unreachable", "is rejected on the way"),
     Failure.HOST_UNREACHABLE: ("unreachable", "cannot be found"),
     Failure.NETWORK_UNREACHABLE: ("unreachable", "cannot be reached"),
@@ -78,7 +80,7 @@ def judge(health: HttpAnswer, local: HttpAnswer, metrics: HttpAnswer) -> Said:
     size, quota = known.get("etcd_mvcc_db_total_size_in_bytes"), known.get("etcd_server_quota_backend_bytes")
     evidence: Json = {"health": health.body[:200] or None, "status": health.status, "leader": known.get("etcd_server_has_leader")}
     evidence |= {"db_bytes": size, "quota_bytes": quota}
-    full = f"{size / quota:.0%} of its quota of {quota / 1e9:.1f} GB" if size and quota else None
+    full = f"{size / quota:.0%} of its quota of {quota / 2**20:,.0f} MiB" if size and quota else None
     warning = None
     if full and size and quota and size >= NEARLY_FULL * quota:
         warning = f"has used {full}, and takes no writes any more when that is full"
