@@ -217,6 +217,7 @@ def _row(row: Mapping[str, str]) -> BalancerRow | None:
         kind=kind,
         status=_text(row.get("status", "")),
         mode=_text(row.get("mode", "")),
+        weight=_number(row.get("weight")),
         address=_text(row.get("addr", "")),
         check=check.removeprefix("* "),
         checking=check.startswith("* "),

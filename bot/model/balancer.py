@@ -29,6 +29,7 @@ class BalancerRow(Value):
     kind: RowKind
     status: str = ""
     mode: str = ""
+    weight: int | None = None
     address: str = ""
     check: str = ""
     checking: bool = False

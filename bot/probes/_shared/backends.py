@@ -116,23 +116,22 @@ class Said(Value):
         return STATUS.get(self.outcome, Status.PROBLEM)
 
 
-def server(row: BalancerRow, before: BalancerRow | None, said: BalancerStatistics, now: datetime, api_port: int | None) -> Said:
+def server(row: BalancerRow, before: BalancerRow | None, now: datetime, *, api_port: int | None, waiting: int) -> Said:
     """One server, with its row of some seconds ago where there is one. ``api_port`` is the port of the API server at its
-    address, where that is known."""
+    address, where that is known; ``waiting`` are the sessions that wait for any server of its backend."""
     outcome, why = _state(row)
     host, port = place(row)
     if outcome in _NOWHERE and port is not None and api_port not in (None, port):
         outcome, why = "server-at-other-port", f"it is asked at port {port}, the API server of {host} is at {api_port}; {why}"
+    elif outcome in _IN_USE and waiting and row.session_limit and (row.sessions or 0) >= row.session_limit:
+        outcome, why = "server-full", f"{waiting} wait for one of its {row.session_limit} sessions"
     turns = 0 if before is None else changes(before, row)
     if turns > 1:
         outcome, why = "server-flapping", f"it changed {turns} times while this looked; {why}"
     elif outcome == "server-unchecked" and before is not None and _more(before.connection_errors, row.connection_errors):
         outcome, why = "server-failing-unchecked", "it is not checked, and connections to it fail at this moment"
-    changed = None if row.changed_s is None else now - timedelta(seconds=row.changed_s)
-    since = "" if changed is None else f" since {utc(changed)} ({ago(timedelta(seconds=row.changed_s or 0))})"
-    evidence: Json = {
-        "status": row.status,
-        "changed_at": stamp(changed) if changed else None,
+    since, evidence = _since(row, now)
+    evidence |= {
         "check": row.check,
         "code": row.code,
         "said": row.said,
@@ -141,14 +140,20 @@ def server(row: BalancerRow, before: BalancerRow | None, said: BalancerStatistic
         "down_s": row.down_s,
         "sessions": row.sessions,
         "session_limit": row.session_limit,
-        "queued": row.queued,
         "connection_errors": row.connection_errors,
         "response_errors": row.response_errors,
         "redispatched": row.redispatched,
     }
     shown = {key: value for key, value in evidence.items() if value not in (None, "")}
-    says = f"is {row.status or 'in an unknown state'}{since}: {why}"
-    return Said(outcome=outcome, says=says, evidence=shown, warning=_often(row, said))
+    return Said(outcome=outcome, says=f"is {row.status or 'in an unknown state'}{since}: {why}", evidence=shown)
+
+
+def _since(row: BalancerRow, now: datetime) -> tuple[str, Json]:
+    """When the row's status changed, as text and as evidence: when the balancer noticed is near when it began."""
+    if row.changed_s is None:
+        return "", {"status": row.status}
+    age = timedelta(seconds=row.changed_s)
+    return f" since {utc(now - age)} ({ago(age)})", {"status": row.status, "changed_at": stamp(now - age)}
 
 
 def _state(row: BalancerRow) -> tuple[str, str]:
@@ -157,16 +162,13 @@ def _state(row: BalancerRow) -> tuple[str, str]:
         return "server-unresolved", "its name does not resolve at the balancer"
     if word.startswith("MAINT") or "AGENT" in word:
         return "server-in-maintenance", "it was taken out of service"
-    if word.startswith(("DRAIN", "NOLB")):
+    if word.startswith(("DRAIN", "NOLB")) or (word.startswith("UP") and row.weight == 0):
         return "server-draining", "it gets no new connections"
     if word.startswith("NO CHECK"):
         return "server-unchecked", "it is not checked"
     outcome, why = _check(row)
     if word.startswith("UP") and outcome in ("server-healthy", "server-accepts", "server-down"):
-        limit = row.session_limit
-        if row.queued and limit and (row.sessions or 0) >= limit:
-            return "server-full", f"{row.queued} wait for one of its {limit} sessions"
-        return ("server-accepts", "why is not told") if outcome == "server-down" else (outcome, why)
+        return ("server-accepts", "by what check is not told") if outcome == "server-down" else (outcome, why)
     if outcome in ("server-healthy", "server-accepts"):
         return "server-recovering", f"its last check passed ({_told(row)})"
     return outcome, why
@@ -227,7 +229,7 @@ def _more(before: int | None, after: int | None) -> bool:
     return before is not None and after is not None and after > before
 
 
-def _often(row: BalancerRow, said: BalancerStatistics) -> str | None:
+def often(row: BalancerRow, said: BalancerStatistics) -> str | None:
     """What goes down now and then, and did so a moment ago, will do it again."""
     if (row.went_down or 0) < _SLOW_FLAPS or not said.uptime_s or (row.changed_s or 0) > _RECENT_S:
         return None
@@ -237,18 +239,18 @@ def _often(row: BalancerRow, said: BalancerStatistics) -> str | None:
     return f"Server {row.proxy}/{row.name} went down {row.went_down} times since the balancer started, {started} ago."
 
 
-def backend(one: Backend, servers: Sequence[Said]) -> Said:
+def backend(one: Backend, servers: Sequence[Said], now: datetime) -> Said:
     """How many of its servers are left."""
     good = sum(said.outcome in _IN_USE for said in servers)
     count = len(servers)
-    what = "server is" if count == 1 else "servers are"
-    evidence = {"servers": count, "up": good}
+    evidence: Json = {"servers": count, "up": good}
     if all(said.outcome == "server-unchecked" for said in servers):
         return Said(outcome="none-checked", says=f"has {count} servers, and the balancer checks none", evidence=evidence)
     if good == count:
         return Said(outcome="all-up", says=f"has every server up: {count}", evidence=evidence)
     if not good:
-        return Said(outcome="none-up", says=f"has no server up: {count} {what} not", evidence=evidence)
+        since, lost = _since(one.own, now) if one.own and one.own.status.upper().startswith("DOWN") else ("", {})
+        return Said(outcome="none-up", says=f"has none of {count} servers up{since}", evidence=evidence | lost)
     bad = [row.name for row, said in zip(one.servers, servers, strict=True) if said.outcome not in _IN_USE]
     warning = (
         f"Behind the balancer {good} of {count} API servers serve, without {listed(bad)[:200]}: nobody notices until more fail."

@@ -14,10 +14,12 @@ _CHECKED = ("L4", "L6", "L7")
 
 
 class Backend(Value):
-    """One backend with its servers, in their order; ``frontend`` is None where it is not told which leads there."""
+    """One backend with its servers, in their order, and its own row; ``frontend`` is None where it is not told which leads
+    there."""
 
     name: str
     servers: tuple[BalancerRow, ...]
+    own: BalancerRow | None = None
     frontend: BalancerRow | None = None
 
 
@@ -35,7 +37,11 @@ def choose(said: BalancerStatistics, *, wanted: str | None, hosts: Collection[st
     if not servers:
         raise NotTold("it has no backend with servers")
     names = _named(servers, wanted) if wanted else _meant(servers, hosts, ports)
-    return [Backend(name=name, servers=tuple(servers[name]), frontend=_frontend(said.rows, name, servers)) for name in names]
+    own = {row.proxy: row for row in said.rows if row.kind is RowKind.BACKEND}
+    return [
+        Backend(name=name, servers=tuple(servers[name]), own=own.get(name), frontend=_frontend(said.rows, name, servers))
+        for name in names
+    ]
 
 
 def _named(servers: dict[str, list[BalancerRow]], wanted: str) -> list[str]:

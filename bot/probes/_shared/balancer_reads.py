@@ -134,14 +134,21 @@ def told(
     place = f"{one.called} " if ctx.balancer is not None and len(ctx.balancer.balancers) > 1 else ""
     before = {(row.proxy, row.name): row for row in (() if earlier is said else earlier.rows)}
     now = ctx.clock.now()
+    waiting = (backend.own.queued or 0) if backend.own else 0
     servers = [
-        backends.server(row, before.get((row.proxy, row.name)), said, now, known.nodes.get(address_of(row)[0]))
+        backends.server(
+            row,
+            before.get((row.proxy, row.name)),
+            now,
+            api_port=known.nodes.get(address_of(row)[0]),
+            waiting=waiting + (row.queued or 0),
+        ).model_copy(update={"warning": backends.often(row, said)})
         for row in backend.servers
     ]
     seen_of = [(f"{row.proxy}/{row.name}", "Server", seen) for row, seen in zip(backend.servers, servers, strict=True)]
     # The worst are shown where there are many, and the backend's own finding counts them all.
     seen_of = sorted(seen_of, key=lambda item: item[2].status.value == "ok")[:_MOST_SERVERS]
-    seen_of.append((backend.name, "Backend", backends.backend(backend, servers)))
+    seen_of.append((backend.name, "Backend", backends.backend(backend, servers, now)))
     if backend.frontend is not None:
         seen_of.append((f"frontend {backend.frontend.proxy}", "The", backends.frontend(backend.frontend, said)))
     return [
