@@ -14,7 +14,8 @@ OLDEST_STORE = 6
 NO_SLACK = "Without Slack everything else works: apidown investigate"
 _ALLOW = "allow them: docs/install.md, An identity that may only read, has the commands; with the chart, rbac.create"
 _WITHOUT_LOGS = (
-    f" The right to {rights.LOGS}, which is a choice, is not there: whether the API server reaches the kubelets is not-checked."
+    f" The right to {rights.LOGS}, which is a choice, is not there: whether the API server reaches the kubelets is not-checked,"
+    " and no control plane's log is read."
 )
 _MANIFEST = "add it under OAuth & Permissions (or paste docs/slack-manifest.yaml into App Manifest) and reinstall the app"
 

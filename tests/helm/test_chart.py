@@ -204,7 +204,8 @@ def rule(group: str, resources: list[str], verb: str, *names: str) -> dict[str, 
 
 
 SYSTEM_RULES = [
-    rule("", ["pods"], "list"),
+    rule("", ["pods", "configmaps"], "list"),
+    rule("apps", ["deployments", "daemonsets", "statefulsets"], "list"),
     rule("coordination.k8s.io", ["leases"], "list"),
     rule("", ["configmaps"], "get", "kubeadm-config"),
 ]
@@ -216,6 +217,8 @@ def test_the_service_account_may_read_this_and_nothing_else(everything: Rendered
     (cluster,) = (one for one in everything.objects if one["kind"] == "ClusterRole")
     assert cluster["rules"] == [
         rule("", ["nodes", "services"], "list"),
+        rule("", ["namespaces"], "get", "default", "kube-system") | {"verbs": ["get", "list"]},
+        rule("networking.k8s.io", ["networkpolicies"], "list"),
         rule("discovery.k8s.io", ["endpointslices"], "list"),
         rule("apiregistration.k8s.io", ["apiservices"], "list"),
         rule("admissionregistration.k8s.io", ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"], "list"),
