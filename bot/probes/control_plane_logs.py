@@ -62,7 +62,7 @@ async def _read(ctx: ProbeContext, api: KubernetesReads, look: logs.Look) -> Fin
     except Unavailable as error:
         return not_read(ctx, name, error)
     which = f"the attempt before of {look.pod.name}" if look.previous else look.pod.name
-    line = logs.telling(answer, ended=look.ended) if answer.status == 200 else None
+    line = logs.telling(answer, look) if answer.status == 200 else None
     evidence = logs.evidence(look, answer, line)
     if answer.status != 200:
         says = f"The log of {which} cannot be had ({answer.status})."

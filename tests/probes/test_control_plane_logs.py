@@ -74,6 +74,13 @@ ENDED: list[tuple[str, str]] = [
     ("panicked", ETCD % ("panic", "tocommit(11) is out of range")),
     ("fatal", 'F1120 11:59:01.123456       1 hooks.go:203] PostStartHook "rbac/bootstrap-roles" failed'),
 ]
+OTHERS: list[tuple[str, str, str]] = [
+    ("etcd-ended", "etcd", ETCD % ("fatal", "listen tcp 10.0.0.11:2380: bind: address already in use")),
+    ("etcd-ended", "etcd", ETCD % ("panic", "tocommit(11) is out of range")),
+    ("controller-ended", "kube-controller-manager", 'E1120 11:59:01.1       1 controllermanager.go:340] "leaderelection lost"'),
+    ("controller-ended", "kube-scheduler", "Error: unknown flag: --x"),
+    ("certificate-expired", "kube-controller-manager", WARNS + "x509: certificate has expired or is not yet valid"),
+]
 RUNNING: list[tuple[str, str, list[str]]] = [
     ("etcd-no-space", SERVER, ["E1120 11:59:01.1 1 x.go:1] etcdserver: mvcc: database space exceeded"]),
     ("etcd-no-leader", SERVER, ["E1120 11:59:01.1 1 x.go:1] rpc error: code = Unavailable desc = etcdserver: no leader"]),
@@ -103,6 +110,12 @@ async def test_why_one_ended(outcome: str, line: str) -> None:
     assert finding.evidence["written_at"] == "2026-11-20T11:59:01.123456+00:00"
 
 
+@pytest.mark.parametrize(("outcome", "component", "line"), OTHERS)
+async def test_why_another_component_ended(outcome: str, component: str, line: str) -> None:
+    finding = await looping(line, component=component).one("control-plane-logs")
+    assert (finding.outcome, finding.status) == (outcome, PROBLEM)
+
+
 @pytest.mark.parametrize(("outcome", "component", "lines"), RUNNING)
 async def test_what_one_that_runs_suffers_from(outcome: str, component: str, lines: list[str]) -> None:
     finding = await running(*lines, component=component).one("control-plane-logs")
@@ -130,7 +143,7 @@ async def test_what_cannot_be_had_is_said() -> None:
 
 
 def test_every_outcome_has_a_scene() -> None:
-    told = {outcome for outcome, _ in ENDED} | {outcome for outcome, _, _ in RUNNING}
+    told = {outcome for outcome, _ in ENDED} | {outcome for outcome, *_ in [*OTHERS, *RUNNING]}
     assert told | {"nothing-telling", "no-log", "none-found", "not-read"} == set(PROBES["control-plane-logs"].outcomes)
 
 

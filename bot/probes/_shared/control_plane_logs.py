@@ -41,6 +41,8 @@ OUTCOMES = MappingProxyType(
         "lease-lost": "it could not renew its lease, and ended because of that",
         "panicked": "it ended because of a defect of its own",
         "fatal": "it says that it cannot go on, for another reason",
+        "etcd-ended": "etcd ended, and says why",
+        "controller-ended": "the controller manager or the scheduler ended, and says why",
     }
 )
 
@@ -91,6 +93,8 @@ _OFTEN = {"etcd-slow": 3}
 _ENDS = frozenset({"panicked", "fatal", "setting-wrong", "file-unreadable", "lease-lost", "address-in-use", "out-of-memory"})
 """What a component that runs says of others is no end of its own; these are."""
 
+_END_OF = {"etcd": "etcd-ended", "kube-controller-manager": "controller-ended", "kube-scheduler": "controller-ended"}
+
 
 class Look(Value):
     """One log to read."""
@@ -134,14 +138,16 @@ def _look(pod: ApiObject, now: datetime) -> Iterator[Look]:
         yield Look(component=container["name"], pod=pod, previous=restarted, ended=restarted or not running or not ready)
 
 
-def telling(answer: LogAnswer, *, ended: bool) -> Line | None:
-    """The line that tells most: the last one of the most particular form. ``ended``: what it says of its own end counts."""
+def telling(answer: LogAnswer, look: Look) -> Line | None:
+    """The line that tells most: the last one of the most particular form. What it says of its own end counts where it ended,
+    and why the API server did is a matter of its own."""
     found: list[tuple[int, int, Line]] = []
     for place, raw in enumerate(answer.lines):
         stamp = _STAMP.match(raw)
         text = raw[stamp.end() :] if stamp else raw
         rank, outcome = _form(text)
-        if outcome and (ended or outcome not in _ENDS):
+        if outcome and (look.ended or outcome not in _ENDS):
+            outcome = _END_OF.get(look.component, outcome) if outcome in _ENDS else outcome
             line = Line(outcome=outcome, text=text.strip(), at=moment(stamp[1]) if stamp else None)
             found.append((-rank, place, line))
     many = Counter(line.outcome for _, _, line in found)
