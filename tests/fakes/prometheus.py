@@ -107,6 +107,10 @@ class Recorded:
     headers: list[dict[str, str]] = field(default_factory=list)
     values: dict[str, list[tuple[dict[str, str], float]]] = field(default_factory=dict)
     """What a query that begins so gives."""
+    courses: dict[str, list[tuple[dict[str, str], list[tuple[float, float]]]]] = field(default_factory=dict)
+    """The same for a query over time: values and how many seconds ago they were."""
+    failing: list[tuple[dict[str, str], list[tuple[float, float]]]] = field(default_factory=list)
+    """The rate of server errors over time."""
 
     def answer(self, request: web.Request) -> web.Response:
         path = request.path.rpartition("/api/v1/")[2]
@@ -119,7 +123,7 @@ class Recorded:
             listed = self.looks[min(number, len(self.looks)) - 1] if self.looks else []
             pool = request.query.get("scrapePool")
             return _good({"activeTargets": [one for one in listed if pool in (None, one["scrapePool"])], "droppedTargets": []})
-        if path == "query":
+        if path in ("query", "query_range"):
             return self._query(request.query["query"])
         return web.Response(status=404, text=recorded("unknown").decode())
 
@@ -127,6 +131,11 @@ class Recorded:
         at = self.now.timestamp()
         if promql == "time()":
             return _good({"resultType": "scalar", "result": [at, str(at)]})
+        if self.failing and 'code=~"5.."' in promql:
+            return _matrix(self.failing, at)
+        for words, courses in self.courses.items():
+            if promql.startswith(words):
+                return _matrix(courses, at)
         for words, series in self.values.items():
             if promql.startswith(words):
                 return _vector([(labels, value) for labels, value in series], at)
@@ -150,6 +159,11 @@ def _good(data: Any) -> web.Response:
 def _vector(series: list[tuple[dict[str, str], float]], at: float) -> web.Response:
     result = [{"metric": labels, "value": [at, str(value)]} for labels, value in series]
     return _good({"resultType": "vector", "result": result})
+
+
+def _matrix(courses: list[tuple[dict[str, str], list[tuple[float, float]]]], at: float) -> web.Response:
+    result = [{"metric": labels, "values": [[at - ago_s, str(value)] for ago_s, value in points]} for labels, points in courses]
+    return _good({"resultType": "matrix", "result": result})
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ says the same: what restarts is not down. And a target that could not be scraped
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -110,6 +111,21 @@ async def told(ctx: ProbeContext, reads: MetricsReads, place: Place) -> AsyncGen
         wanted = {name: [newer.get(_key(one), one) for one in group] for name, group in wanted.items()}
     for name, group in wanted.items():
         yield _stale(name, group)
+
+
+def selectors(targets: Iterable[ScrapedTarget], place: Place, reads: MetricsReads) -> tuple[str | None, str | None]:
+    """Label matchers for the API servers that clients come to, and for this cluster's members of etcd; None where there are
+    none, or nobody said which are this cluster's."""
+    found = list(targets)
+    groups = {} if _mixed(found, reads) else _groups(found, place, reads)
+    apis = groups.get("asked") or groups.get("apiservers") or []
+    return _matching(reads, Role.APISERVER, apis), _matching(reads, Role.ETCD, groups.get("etcd") or [])
+
+
+def _matching(reads: MetricsReads, role: Role, group: Sequence[ScrapedTarget]) -> str | None:
+    names = "|".join(sorted({re.escape(one.instance) for one in group}))
+    quoted = names.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return reads.selector(role, f'instance=~"{quoted}"') if group else None
 
 
 def counts(one: ScrapedTarget, place: Place, now: datetime) -> bool:
