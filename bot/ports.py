@@ -91,9 +91,11 @@ class Network(Protocol):
         credentials: Credentials | None = None,
         verify: bool = True,
         most: int = BODY_LIMIT,
+        deadline: float | None = None,
     ) -> HttpAnswer:
         """GET ``path``, below the target's own path, at this address and by the target's name; through the target's
-        proxy if it has one, and then ``address`` may be a name. Of the body ``most`` bytes are read.
+        proxy if it has one, and then ``address`` may be a name. Of the body ``most`` bytes are read. ``deadline`` stands in
+        for the round's where somebody else than the API server is asked.
 
         Credentials are refused (ValueError) with ``verify`` False and for a target without TLS: they go to verified
         peers only. Raises Unavailable when the credentials themselves cannot be had."""

@@ -181,18 +181,28 @@ class RoundNetwork:
         credentials: Credentials | None = None,
         verify: bool = True,
         most: int = BODY_LIMIT,
+        deadline: float | None = None,
     ) -> HttpAnswer:
         http.refuse_unverified(target, credentials, verify=verify)
+        until = self._deadline if deadline is None else deadline
         return await self._once(
             ("request", address, target, path, _Same(credentials), verify, most),
-            lambda: self._request(address, target, path, credentials, verify, most),
+            lambda: self._request(address, target, path, credentials, verify=verify, most=most, deadline=until),
         )
 
     def requests_made(self) -> int:
         return self._made
 
     async def _request(
-        self, address: str, target: Target, path: str, credentials: Credentials | None, verify: bool, most: int
+        self,
+        address: str,
+        target: Target,
+        path: str,
+        credentials: Credentials | None,
+        *,
+        verify: bool,
+        most: int,
+        deadline: float,
     ) -> HttpAnswer:
         is_object = path.startswith(_OBJECTS)
         place, limit = (address, target.port, is_object), self._object_limit if is_object else self._health_limit
@@ -211,7 +221,7 @@ class RoundNetwork:
                 credentials=credentials,
                 verify=verify,
                 clock=self._clock,
-                deadline=self._deadline,
+                deadline=deadline,
                 route=self._route(target.proxy_url),
                 most=most,
             )

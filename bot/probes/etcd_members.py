@@ -52,7 +52,9 @@ async def _look(ctx: ProbeContext, access: EtcdAccess, member: Endpoint) -> Find
     try:
         health, local, metrics = await asyncio.gather(
             *(
-                ctx.network.request(address, target, path, credentials=access.credentials, most=etcd.MOST_BYTES)
+                ctx.network.request(
+                    address, target, path, credentials=access.credentials, most=etcd.MOST_BYTES, deadline=ctx.deadline
+                )
                 for path in (etcd.HEALTH, etcd.LOCAL_HEALTH, etcd.METRICS)
             )
         )

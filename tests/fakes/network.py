@@ -207,6 +207,7 @@ class ScriptedNetwork:
         credentials: Credentials | None = None,
         verify: bool = True,
         most: int = 16_384,
+        deadline: float | None = None,
     ) -> HttpAnswer:
         if credentials is not None and (not verify or target.scheme != "https"):
             raise ValueError("credentials go to verified peers only")

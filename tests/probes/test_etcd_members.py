@@ -180,7 +180,7 @@ async def serving(context: ssl.SSLContext, body: str = GOOD, status: str = "200 
 
 async def asked(access: EtcdAccess) -> Finding:
     async with RoundNetwork(clock=SystemClock(), deadline=time.monotonic() + 60) as network:
-        (finding,) = await Scene(etcd=access).run("etcd-members", network=network)
+        (finding,) = await Scene(etcd=access, seconds=time.monotonic()).run("etcd-members", network=network)
     return finding
 
 

@@ -97,7 +97,9 @@ async def asked(member: Member, *, client: bool = True) -> Finding:
     place = Endpoint(host="127.0.0.1", port=member.port)
     etcd = Etcd(endpoints=(place,), ca_file=file("ca.crt"), certificate_file=file("client.crt"), key_file=file("client.key"))
     async with RoundNetwork(clock=SystemClock(), deadline=time.monotonic() + 60) as network:
-        (finding,) = await Scene(etcd=etcd_access(etcd, clock=SystemClock())).run("etcd-members", network=network)
+        (finding,) = await Scene(etcd=etcd_access(etcd, clock=SystemClock()), seconds=time.monotonic()).run(
+            "etcd-members", network=network
+        )
     return finding
 
 
