@@ -28,9 +28,12 @@ def given(variable: str) -> Path:
     return Path(value)
 
 
-@pytest.fixture(scope="module")
-def document() -> str:
-    (found,) = given("APIDOWN_SEEDS").glob("000_*.txt")
+FOLLOWED = {"000": "connection-refused", "001": "cannot-access-api"}
+each_playbook = pytest.mark.parametrize(("number", "name"), FOLLOWED.items())
+
+
+def document(number: str) -> str:
+    (found,) = given("APIDOWN_SEEDS").glob(f"{number}_*.txt")
     return found.read_text()
 
 
@@ -40,23 +43,28 @@ def section(document: str, title: str) -> list[str]:
     return re.findall(r"^\d+\. (.+)$", body, re.M)
 
 
-def test_every_step_and_line_of_the_document_has_a_place(document: str) -> None:
-    playbook = load_library(default_folder(), build_registry()).playbooks["connection-refused"]
+@each_playbook
+def test_every_step_and_line_of_the_document_has_a_place(number: str, name: str) -> None:
+    playbook = load_library(default_folder(), build_registry()).playbooks[name]
     steps = {source for step in playbook.steps for source in step.source}
     lines = {source for line in playbook.diagnosis for source in line.source}
-    assert {f"000/playbook/{number}" for number in range(1, len(section(document, "Playbook")) + 1)} <= steps
-    assert {f"000/diagnosis/{number}" for number in range(1, len(section(document, "Diagnosis")) + 1)} <= lines
+    text = document(number)
+    assert section(text, "Playbook")
+    assert {f"{number}/playbook/{place}" for place in range(1, len(section(text, "Playbook")) + 1)} <= steps
+    assert {f"{number}/diagnosis/{place}" for place in range(1, len(section(text, "Diagnosis")) + 1)} <= lines
 
 
-def test_the_windows_are_those_of_the_document(document: str) -> None:
-    playbook = load_library(default_folder(), build_registry()).playbooks["connection-refused"]
+@each_playbook
+def test_the_windows_are_those_of_the_document(number: str, name: str) -> None:
+    playbook = load_library(default_folder(), build_registry()).playbooks[name]
+    text = document(number)
     widened = {
         span(first): span(second)
-        for first, second in re.findall(r"(\d+ \w+) → (\d+ \w+)", document.partition("Extend the search")[2])
+        for first, second in re.findall(r"(\d+ \w+) → (\d+ \w+)", text.partition("Extend the search")[2])
     }
-    for number, item in enumerate(section(document, "Diagnosis"), 1):
+    for place, item in enumerate(section(text, "Diagnosis"), 1):
         said = re.findall(r"within (\d+ (?:minutes?|hours?))", item)
-        (line,) = [line for line in playbook.diagnosis if f"000/diagnosis/{number}" in line.source]
+        (line,) = [line for line in playbook.diagnosis if f"{number}/diagnosis/{place}" in line.source]
         assert span(said[0]) == line.window.length, line.id
         assert line.window.widen == widened.get(line.window.length), line.id
 
