@@ -23,3 +23,10 @@ class Message(Value):
     def digest(self) -> str:
         """Changes when, and only when, what a reader sees changes."""
         return digest(self.model_dump_json(exclude={"events", "terminal"}))
+
+
+class Where(Value):
+    """A place in Slack that an answer for one person belongs in: a channel, and the thread in it where there is one."""
+
+    channel: str
+    thread_ts: str | None = None

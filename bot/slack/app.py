@@ -25,10 +25,13 @@ from bot.errors import ConfigError
 from bot.ids import digest
 from bot.logs import audit
 from bot.model.investigation import Investigation
+from bot.model.message import Message, Where
 from bot.ports import Investigations
 from bot.redact import Redactor
 from bot.registry import Answer, Command, CommandCall
+from bot.render.modal import FOUND_VIEW, NOTE
 from bot.render.slack_text import Markup, escape, fmt, lines
+from bot.slack.answers import Answers, Click, Submission, Unreadable, submission, your_note
 from bot.slack.buttons import BUTTONS, Buttons
 from bot.slack.client import SlackClient, shorten
 from bot.slack.errors import Kind, Result
@@ -83,7 +86,8 @@ class SlackApp:
         self._callers: dict[tuple[str, str], str] = {}
         self._work = Work()
         self._rights = Rights(slack=slack, config=config, clock=clock)
-        self._buttons = Buttons(investigations=investigations, rights=self._rights)
+        self._answers = Answers(investigations=investigations, rights=self._rights, slack=slack, clock=clock)
+        self._buttons = Buttons(investigations=investigations, rights=self._rights, answers=self._answers)
         self._bolt = self._build(commands)
         self._socket = Socket(self._bolt, slack.web, app_token, timing=socket_timing)
 
@@ -173,6 +177,7 @@ class SlackApp:
             bolt.command(f"/{name}")(self._listen_command(name, command))
         for action_id in BUTTONS:
             bolt.action(action_id)(self._on_button)
+        bolt.view(FOUND_VIEW)(self._on_submission)
         # What nobody listens to would not be acknowledged, and Slack would show an error or send it again.
         for anything in (bolt.command, bolt.action, bolt.view, bolt.shortcut, bolt.options):
             anything(_ANYTHING)(self._acknowledge)
@@ -249,23 +254,71 @@ class SlackApp:
         await ack()
         action = body["actions"][0]
         url = str(body.get("response_url") or "")
-        thread_ts = (body.get("container") or {}).get("thread_ts")
+        container = body.get("container") or {}
+        thread_ts = container.get("thread_ts")
         user = str(body["user"]["id"])
+        click = Click(
+            action_id=str(action["action_id"]),
+            value=str(action.get("value") or ""),
+            user=user,
+            name=body["user"].get("name"),
+            key=_key(body.get("trigger_id") or action.get("action_ts")),
+            trigger_id=str(body.get("trigger_id") or ""),
+            where=Where(channel=str(container.get("channel_id") or ""), thread_ts=thread_ts),
+        )
 
         async def job() -> None:
-            value, key = str(action.get("value") or ""), _key(body.get("trigger_id") or action.get("action_ts"))
-            answer = await self._buttons.press(str(action["action_id"]), value, user, key=key)
-            if answer is not None:
+            answer = await self._buttons.press(click)
+            if isinstance(answer, Message):
+                await self._tell_message(url, thread_ts, answer)
+            elif answer is not None:
                 await self._tell_markup(url, thread_ts, answer)
 
         tell = partial(self._tell, url, thread_ts)
         if not self._work.enqueue(f"{action['action_id']} by {user}", job, tell):
             await self._tell_markup(url, thread_ts, _BUSY)
 
+    async def _on_submission(self, ack: AsyncAck, body: Body) -> None:
+        """A form that cannot be dealt with stays open, with what was typed in it."""
+        key = _key((body.get("view") or {}).get("id"))
+        try:
+            given = submission(body, key=key, now=self._clock.now(), redactor=self._redactor)
+        except Unreadable as error:
+            await ack(response_action="errors", errors=error.fields)
+            return
+
+        async def job() -> None:
+            answer = await self._answers.submit(given)
+            if answer is not None:
+                await self._whisper(given, answer)
+
+        async def tell(text: str) -> None:
+            await self._whisper(given, lines([self._plain(text), your_note(given)]))
+
+        if not self._work.enqueue(f"answer by {given.told.who}", job, tell):
+            await ack(response_action="errors", errors={NOTE: str(_BUSY)})
+            return
+        await ack()
+
     # Answers
 
     async def _tell(self, response_url: str, thread_ts: str | None, text: str) -> None:
         await self._tell_markup(response_url, thread_ts, self._plain(text))
+
+    async def _tell_message(self, response_url: str, thread_ts: str | None, message: Message) -> None:
+        body = {"text": message.text, "blocks": list(message.blocks), **({"thread_ts": thread_ts} if thread_ts else {})}
+        result = await self._slack.respond(response_url, body)
+        if not result.ok:
+            log.warning("slack-answer-lost", error=result.error)
+
+    async def _whisper(self, given: Submission, text: Markup) -> None:
+        """Says something to whoever submitted a form: in its thread where only they see it, else in a direct message."""
+        who, where = given.told.who, given.where
+        result = await self._slack.whisper(who, where.channel, text=text, thread_ts=where.thread_ts)
+        if not result.ok:
+            result = await self._slack.post(who, text=text)
+        if not result.ok:
+            log.warning("slack-answer-lost", error=result.error)
 
     async def _tell_markup(self, response_url: str, thread_ts: str | None, text: Markup) -> bool:
         if not response_url:

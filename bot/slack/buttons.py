@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 from bot.model.investigation import Investigation, Ref, State
+from bot.model.message import Message
 from bot.ports import Investigations, Noted
 from bot.render.slack_text import Markup, fmt
+from bot.render.thread_replies import BY_HAND, by_hand
 from bot.render.thread_root import CANCEL, RERUN
+from bot.slack.answers import SAYS, UNKNOWN, Answers, Click
 from bot.slack.rights import NotAllowed, OnBehalf, Rights
 
-BUTTONS = (CANCEL, RERUN)
+BUTTONS = (CANCEL, RERUN, BY_HAND, *SAYS)
 
 
 class Buttons:
     """Carries clicks out. ``press`` returns what the person who clicked is told, None when the thread itself will show it."""
 
-    def __init__(self, *, investigations: Investigations, rights: Rights) -> None:
+    def __init__(self, *, investigations: Investigations, rights: Rights, answers: Answers) -> None:
         self._investigations = investigations
         self._rights = rights
+        self._answers = answers
 
-    async def press(self, action_id: str, value: str, user: str, *, key: str | None = None) -> Markup | None:
-        """``value`` is ``cluster|id``; ``key`` names the click, which may be told twice. Raises Unavailable when the store is
-        away."""
-        cluster, _, name = value.rpartition("|")
+    async def press(self, click: Click) -> Markup | Message | None:
+        """A click's ``value`` begins with ``cluster|id``. Raises Unavailable when the store is away."""
+        if click.action_id in SAYS:
+            return await self._answers.click(click)
+        cluster, _, name = click.value.rpartition("|")
         state = await self._investigations.look(Ref(cluster=cluster, id=name)) if cluster and name else None
         if state is None:
-            return Markup("This investigation is not known any more. Nothing was done; type /apidown to begin a new one.")
-        investigations = OnBehalf(self._investigations, self._rights, user)
+            return UNKNOWN
+        if click.action_id == BY_HAND:
+            return by_hand(state)
+        investigations = OnBehalf(self._investigations, self._rights, click.user)
         try:
-            return await (_cancel if action_id == CANCEL else _rerun)(investigations, state, user, key)
+            return await (_cancel if click.action_id == CANCEL else _rerun)(investigations, state, click.user, click.key)
         except NotAllowed as error:
             return error.said
 

@@ -125,6 +125,18 @@ class SlackClient:
         """``usergroups.list``: what each user group is called, in ``data["usergroups"]``."""
         return await self._told(self.web.usergroups_list())
 
+    async def whisper(self, user: str, channel: str, *, text: str, thread_ts: str | None = None) -> Result:
+        """``chat.postEphemeral``: only this person sees it, if they are in the channel."""
+        arguments: dict[str, Any] = {} if thread_ts is None else {"thread_ts": thread_ts}
+        call = self.web.chat_postEphemeral(
+            channel=channel, user=user, text=shorten(text), parse="none", link_names=False, **arguments
+        )
+        return await self._told(call)
+
+    async def open_view(self, trigger_id: str, view: Json) -> Result:
+        """``views.open``: a form for whoever clicked, within 3 s of the click."""
+        return await self._told(self.web.views_open(trigger_id=trigger_id, view=view))
+
     async def respond(self, response_url: str, body: Json) -> Result:
         """Answers by a response URL: five times in half an hour at most, and only the person sees it."""
         hook = AsyncWebhookClient(response_url, session=self._session, retry_handlers=[], logger=log)

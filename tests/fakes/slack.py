@@ -38,7 +38,7 @@ seconds or None, ``payload`` of the acknowledgement, its ``text``, ``error`` (No
 
 - ``await slash(user, channel, text="", *, command="/apidown", in_thread=False) -> Ack``; refuses ``in_thread``
 - ``await click(user, channel, ts, action_id, *, value=None) -> Ack``; AssertionError unless the button is on the message
-  as it is now; ``value`` picks the option of a select
+  as it is now; ``value`` picks the option of a select, and of several buttons the one with this in its value
 - ``await press(user, view_id, action_id, *, value=None) -> Ack``; the same in a modal or on the Home tab
 - ``await shortcut(user, channel, ts, callback_id) -> Ack``; a message shortcut
 - ``await submit(user, view_id, {block_id: {action_id: value}}) -> Ack``

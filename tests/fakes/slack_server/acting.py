@@ -38,7 +38,7 @@ class People:
     async def click(self, user: str, channel: str, ts: str, action_id: str, *, value: str | None = None) -> Ack:
         assert user in self.workspace.channels[channel].members, f"{user} is not in the channel and sees no button"
         message = self.workspace.channels[channel].messages[ts]
-        block, element = _find(message.blocks, action_id)
+        block, element = _find(message.blocks, action_id, value)
         trigger = self.workspace.new_trigger(user)
         url = self.responses.issue("actions", user=user, channel=channel, message=message)
         action = interactions.action(block, element, value)
@@ -137,11 +137,16 @@ class People:
         self.workspace.erase(self.workspace.channels[channel], ts)
 
 
-def _find(blocks: list[Json], action_id: str) -> tuple[Json, Json]:
+def _find(blocks: list[Json], action_id: str, value: str | None = None) -> tuple[Json, Json]:
+    """The first element with this id; of several buttons the first with this in its value."""
     there = live_elements(blocks)
-    found = next((pair for pair in there if pair[1]["action_id"] == action_id), None)
+    found = next((pair for pair in there if pair[1]["action_id"] == action_id and _is_meant(pair[1], value)), None)
     assert found is not None, f"no {action_id} to press, only {[element['action_id'] for _, element in there]}"
     return found
+
+
+def _is_meant(element: Json, value: str | None) -> bool:
+    return value is None or element["type"] != "button" or value in element.get("value", "")
 
 
 def _ack(delivery: Delivery, trigger: str, url: str) -> Ack:
