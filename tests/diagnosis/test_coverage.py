@@ -77,6 +77,25 @@ SAYS_NOTHING_OF_THE_TARGET = {
     "not-an-etcd": "inconclusive: what is configured is no etcd",
     "ends-early": "not-applicable: the layer where it ends says why",
     "credentials-rejected": "of etcd, not-checked: our own certificate is not accepted there; of the API server it has causes",
+    "apiserver-down": "Prometheus's scrapes fail for different reasons, or for one that it does not tell",
+    "others-up": "about the API servers beside the one that is asked",
+    "others-down": "about the API servers beside the one that is asked; control-plane-nodes and the ladder say what it means",
+    "etcd-member-down": "the other members are a majority: a warning",
+    "never-up": "inconclusive: it could not be scraped all day",
+    "stale": "inconclusive: the scrape is older than the failure",
+    "no-such-target": "not-checked: Prometheus scrapes no API server of this cluster",
+    "clusters-mixed": "not-checked: several clusters' API servers are scraped",
+    "not-configured": "not-checked: no Prometheus is configured",
+    "not-answered": "not-checked: Prometheus does not answer",
+    "scraped-steadily": "the good state",
+    "scraped-again": "tells since when, and not why",
+    "scraped-no-more": "tells since when, and not why",
+    "errors-few": "the good state",
+    "errors-many": "tells that it fails, and not why",
+    "etcd-led": "the good state",
+    "etcd-nearly-full": "a warning of what breaks next",
+    "restarted-once": "inconclusive: an upgrade restarts it once, too",
+    "running-through": "the good state",
     "local-failure": "error: a limit of the machine that asks",
     "deadline-capped": "inconclusive: the round's time was over",
 }
@@ -221,7 +240,13 @@ def test_the_ladder_always_runs_its_six_steps_and_some_beside_them():
     assert playbook.always
     assert [step.probe for step in playbook.steps if not step.beside] == ["negative-control", *LAYER_OF]
     beside = {step.probe for step in playbook.steps if step.beside}
-    assert beside == {"control-plane-nodes", "balancer-statistics", "prometheus-targets", "fresh-connections"}
+    assert beside == {
+        "control-plane-nodes",
+        "balancer-statistics",
+        "prometheus-targets",
+        "prometheus-signals",
+        "fresh-connections",
+    }
 
 
 def test_only_what_is_well_now_is_of_the_domain_healthy():
