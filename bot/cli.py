@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 from bot.cli_playbooks import Folder, playbooks_app
+from bot.cli_recognise import recognise
 from bot.errors import ApidownError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from bot.demo.scenarios import Scenario
     from bot.model.events import Event
     from bot.model.investigation import Investigation
+    from bot.model.recognised import Recognised
     from bot.ports import ClusterAccess
     from bot.render.terminal import Paint
     from bot.settings import Settings
@@ -50,6 +52,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(playbooks_app, name="playbooks")
+app.command()(recognise)
 
 
 class Output(StrEnum):
@@ -64,6 +67,16 @@ class View:
 
     output: Output
     full: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What was told on the command line besides the cluster."""
+
+    text: str = ""
+    recognised: Recognised | None = None
+    playbook: str | None = None
+    since: datetime | None = None
 
 
 class Listing(StrEnum):
@@ -184,7 +197,7 @@ def investigate(
     named, 2 inconclusive, 3 wrong usage or configuration.
     """
     from bot.app import build_core
-    from bot.cli_target import Wanted, access_to, configuration
+    from bot.cli_target import Wanted, access_to, configuration, what_was_pasted
     from bot.clock import SystemClock
     from bot.when import moment
 
@@ -193,12 +206,14 @@ def investigate(
     began = moment(since, clock.now()) if since else None
     configured = configuration(config, settings)
     wanted = Wanted(words=what or (), cluster=cluster, server=server, kubeconfig=kubeconfig, context=context)
-    access = access_to(wanted, configured, settings)
+    paste = what_was_pasted(wanted, configured, anyway=playbook is not None)
+    access = access_to(wanted, configured, settings, paste)
     core = build_core(secrets=settings.secrets(), playbooks=folder or configured.playbooks)
     if playbook is not None:
         core.library.playbook_named(playbook)
     _log_to_stderr(settings)
-    _finish(core, access, View(output=output, full=full), text=" ".join(what or ()), playbook=playbook, since=began)
+    told = Told(text=" ".join(what or ()), recognised=paste.worth_saying if paste else None, playbook=playbook, since=began)
+    _finish(core, access, View(output=output, full=full), told)
 
 
 @app.command()
@@ -240,7 +255,7 @@ async def _rehearse(scenario: Scenario, view: View, settings: Settings, folder: 
             access = replace(access, cluster=access.cluster.model_copy(update={"controls": (control,)}))
             if view.output is Output.TEXT:
                 print(f"Rehearsal {scenario.name}: {scenario.title}.\n")
-            state = await _investigate(core, access, view, text="", playbook=None, since=None)
+            state = await _investigate(core, access, view, Told())
     named = state.diagnosis.causes[0].id if state.diagnosis and state.diagnosis.causes else "nothing"
     if view.output is Output.TEXT:
         right = "as it should" if named == scenario.cause else f"it should have been {scenario.cause}"
@@ -249,20 +264,20 @@ async def _rehearse(scenario: Scenario, view: View, settings: Settings, folder: 
         raise typer.Exit(1)
 
 
-def _finish(core: Core, access: ClusterAccess, view: View, *, text: str, playbook: str | None, since: datetime | None) -> None:
+def _finish(core: Core, access: ClusterAccess, view: View, told: Told) -> None:
     from bot.model.diagnosis import Verdict
 
-    state = _run(_investigate(core, access, view, text=text, playbook=playbook, since=since))
+    state = _run(_investigate(core, access, view, told))
     verdict = state.diagnosis.verdict if state.diagnosis else Verdict.INCONCLUSIVE
     raise typer.Exit({Verdict.HEALTHY: 0, Verdict.CAUSE: 1, Verdict.INCONCLUSIVE: 2}[verdict])
 
 
-async def _investigate(
-    core: Core, access: ClusterAccess, view: View, *, text: str, playbook: str | None, since: datetime | None
-) -> Investigation:
+async def _investigate(core: Core, access: ClusterAccess, view: View, told: Told) -> Investigation:
     """Runs it and prints it."""
     from bot.app import investigate_once
+    from bot.cli_target import somebody
     from bot.model.events import Trigger
+    from bot.recognise.wish import kept
     from bot.render import report, terminal
 
     live = view.output is Output.TEXT
@@ -272,8 +287,8 @@ async def _investigate(
             print(line, flush=True)
 
     paint = _paint()
-    trigger = Trigger(kind="command-line", who=_somebody(), text=text)
-    state = await investigate_once(core, access, trigger=trigger, on_event=show, playbook=playbook, since=since)
+    trigger = Trigger(kind="command-line", who=somebody(), text=kept(told.text), recognised=told.recognised)
+    state = await investigate_once(core, access, trigger=trigger, on_event=show, playbook=told.playbook, since=told.since)
     if view.output is Output.JSON:
         print(json.dumps(report.as_json(state), indent=2, ensure_ascii=False))
     elif view.output is Output.MARKDOWN:
@@ -374,16 +389,6 @@ def _run(work: Coroutine[Any, Any, T], *, when_terminated: int = TERMINATED) -> 
         return asyncio.run(until_told())
     except asyncio.CancelledError:
         raise typer.Exit(when_terminated) from None
-
-
-def _somebody() -> str:
-    """Who runs this, as far as the machine knows: in a container the user may have no name."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ address that somebody pasted gets them if, and only if, it is the very server of
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,11 @@ from bot.adapters.kubeconfig.access import as_clients_here, from_kubeconfig, res
 from bot.config import ClusterDefinition, Config
 from bot.errors import ApidownError, ConfigError, UsageError
 from bot.ports import ClusterAccess
+from bot.recognise.addresses import is_inside
 from bot.recognise.cluster import cluster_meant
+from bot.recognise.wish import PASTED_WORDS, Pasted, pasted
 from bot.settings import Settings
 
-_SENTENCE = 4
-"""Words from which a text is taken for a pasted error rather than for a name."""
 _GIVE_A_SERVER = "apidown investigate https://HOST:6443, or give --kubeconfig FILE, or --config FILE"
 
 
@@ -41,16 +42,31 @@ def configuration(path: Path | None, settings: Settings) -> Config:
     return with_known_servers(Config.load(chosen), settings)
 
 
-def access_to(wanted: Wanted, config: Config, settings: Settings) -> ClusterAccess:
+def what_was_pasted(wanted: Wanted, config: Config, *, anyway: bool) -> Pasted | None:
+    """What the words say if they were pasted. Raises UsageError for what is not about reaching an API server, unless a server
+    is named beside it or it is asked to look ``anyway``."""
+    paste = pasted(" ".join(wanted.words), config)
+    named = wanted.cluster or wanted.server or wanted.kubeconfig or wanted.context
+    if paste is not None and paste.is_something_else and not named and not anyway:
+        look = f"apidown investigate {min(config.clusters)}" if config.clusters else "apidown investigate"
+        raise UsageError(
+            "this is not about reaching an API server, so nothing is investigated",
+            nearest=paste.recognised.why,
+            next=f"to look anyway: {look}",
+        )
+    return paste
+
+
+def access_to(wanted: Wanted, config: Config, settings: Settings, paste: Pasted | None = None) -> ClusterAccess:
     """Access to the cluster that is meant, through the environment's proxy where kubectl would use it. Raises UsageError or
     ConfigError, which say what to give instead."""
-    access = _meant(wanted, config, settings)
+    access = _meant(wanted, config, settings, paste)
     # A server of the configuration file goes by what is written there, and nothing else.
     own = access.cluster.configured and access.cluster.kubeconfig_context is None
     return access if own else as_clients_here(access, settings)
 
 
-def _meant(wanted: Wanted, config: Config, settings: Settings) -> ClusterAccess:
+def _meant(wanted: Wanted, config: Config, settings: Settings, paste: Pasted | None) -> ClusterAccess:
     _refuse_two(wanted)
     if wanted.server:
         server = wanted.server if "://" in wanted.server else f"https://{wanted.server}"
@@ -60,14 +76,18 @@ def _meant(wanted: Wanted, config: Config, settings: Settings) -> ClusterAccess:
     if wanted.kubeconfig or wanted.context or not (wanted.words or config.clusters):
         return _of_kubeconfig(wanted, settings)
     own = _kubeconfig_if_any(settings)
-    pasted = len(" ".join(wanted.words).split()) >= _SENTENCE
+    words = " ".join(wanted.words).split()
+    seen = paste.recognised if paste and not paste.named else None
+    # What pods call the API server is the server that they run on.
+    if own is not None and seen is not None and seen.address and is_inside(seen.address):
+        return own
     try:
-        meant = cluster_meant(wanted.words, config)
+        meant = cluster_meant(words, config, recognised=seen)
     except UsageError as error:
         # An error that names no address: it was seen with this kubeconfig, unless it is a mistyped name.
-        if own is not None and pasted:
+        if own is not None and paste:
             return own
-        what = "this text names no server and no cluster" if pasted else error.what
+        what = "this text names no server and no cluster" if paste else error.what
         todo = f"apidown investigate {min(config.clusters)}, or a server's URL" if config.clusters else _GIVE_A_SERVER
         raise UsageError(what, nearest=error.nearest, next=todo) from error
     if meant.configured:
@@ -83,7 +103,7 @@ def _refuse_two(wanted: Wanted) -> None:
     text = " ".join(wanted.words)
     if len(given) > 1 and given != ["kubeconfig", "context"]:
         raise UsageError(f"--{given[0]} and --{given[1]} name two clusters", next=f"leave --{given[1]} out")
-    if given and text and len(text.split()) < _SENTENCE:
+    if given and text and len(text.split()) < PASTED_WORDS:
         raise UsageError(f"--{given[0]} and '{text}' name two clusters", next=f"leave --{given[0]} or '{text}' out")
 
 
@@ -109,3 +129,13 @@ def _kubeconfig_if_any(settings: Settings) -> ClusterAccess | None:
         return from_kubeconfig(None, None, settings)
     except ApidownError:
         return None
+
+
+def somebody() -> str:
+    """Who runs this, as far as the machine knows: in a container the user may have no name."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"

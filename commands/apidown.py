@@ -1,9 +1,9 @@
 """/apidown finds out why a cluster's API server does not answer, in one thread.
 
 `/apidown` investigates this channel's cluster, `/apidown prod` a cluster by name, and `/apidown https://api.example.com:6443`
-any server. What follows may be anything you see: a kubectl error is enough. `/apidown status` lists what is running,
-`/apidown cancel` stops it, `/apidown help` says all this. `--since 30m` tells when it began, `--playbook ID` which playbook
-to follow.
+any server. What follows may be anything you see: a kubectl error is enough, and so is an alert's text; one that is about
+something else is answered so. `/apidown status` lists what is running, `/apidown cancel` stops it, `/apidown help` says all
+this. `--since 30m` tells when it began, `--playbook ID` which playbook to follow.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from bot.document import did_you_mean
 from bot.errors import Refused, UsageError
 from bot.model.events import Delivered, Thread, Trigger
 from bot.model.investigation import Investigation, State
+from bot.model.recognised import Recognised
 from bot.model.target import Cluster
 from bot.net.guard import forbidden_host
 from bot.ports import Investigations, Noted, Request
 from bot.recognise.cluster import cluster_meant
+from bot.recognise.wish import kept, pasted
 from bot.registry import Answer, CommandCall, command
 from bot.when import moment
 
@@ -31,12 +33,13 @@ USAGE = "/apidown [cluster or URL] [what you see] [--since 30m] [--playbook ID] 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What was asked. ``verb`` is start, help, status or cancel."""
+    """What was asked. ``verb`` is start, help, status, cancel, or answer for a text that is about something else."""
 
     verb: str
     cluster: Cluster | None = None
     playbook: str | None = None
     since: datetime | None = None
+    recognised: Recognised | None = None
 
 
 @command(usage=USAGE)
@@ -54,13 +57,22 @@ def apidown(call: CommandCall, config: Config) -> Answer:
             text="Looking for what to cancel…",
             then=lambda investigations: _cancel(investigations, call, asked.cluster, config),
         )
+    if asked.verb == "answer":
+        return Answer(text=_about_something_else(asked, config.clusters_for(call.channel)))
     return _start(call, asked)
+
+
+def _about_something_else(asked: Asked, clusters: Sequence[str]) -> str:
+    """Nothing is investigated by accident: says what it is about, and what to type if that is wrong."""
+    why = asked.recognised.why if asked.recognised else ""
+    anyway = f"/apidown {clusters[0] if len(clusters) == 1 else 'CLUSTER'}" if clusters else "/apidown https://HOST:6443"
+    return f"That is not about reaching an API server, so nothing is investigated. {why}\nTo look anyway: {anyway}"
 
 
 def _start(call: CommandCall, asked: Asked) -> Answer:
     if asked.cluster is None:
         raise ValueError("a start without a cluster was read as one")
-    trigger = Trigger(kind="slash-command", who=call.user, text=call.text)
+    trigger = Trigger(kind="slash-command", who=call.user, text=kept(call.text), recognised=asked.recognised)
     request = Request(
         cluster=asked.cluster,
         trigger=trigger,
@@ -190,6 +202,7 @@ def _help(clusters: Sequence[str]) -> str:
             "I find out why a Kubernetes API server does not answer. I change nothing.",
             "/apidown - investigate this channel's cluster",
             "/apidown CLUSTER or /apidown https://HOST:6443 - investigate that one; paste the error you see behind it",
+            "/apidown and an error or an alert's text, pasted - it says which server and which playbook",
             "/apidown status - what is being investigated",
             "/apidown cancel [CLUSTER] - stop it; what was found stays",
             "--since 30m (or 14:05, or 2026-11-20T14:05Z, in UTC) - when it began; --playbook ID - which playbook to follow",
@@ -207,23 +220,35 @@ def read_words(call: CommandCall, config: Config) -> Asked:
             return Asked(verb=verb)
         return Asked(verb=verb, cluster=_meant(words[1:], config, call.channel))
     words, options = _options(words)
+    paste = pasted(_as_typed(call.text, words), config, call.channel)
+    if paste is not None and paste.is_something_else and "--playbook" not in options:
+        return Asked(verb="answer", recognised=paste.recognised)
+    recognised = paste.worth_saying if paste else None
     playbook = options.get("--playbook")
     if playbook and call.playbooks and playbook not in call.playbooks:
         nearest = did_you_mean(playbook, call.playbooks) or f"the playbooks are {', '.join(call.playbooks)}"
         raise UsageError(f"there is no playbook '{playbook}'", nearest=nearest, next="type /apidown help")
     return Asked(
         verb="start",
-        cluster=_meant(words, config, call.channel),
+        cluster=_meant(words, config, call.channel, None if paste is None or paste.named else paste.recognised),
         playbook=playbook,
         since=moment(options["--since"], call.at) if "--since" in options else None,
+        recognised=recognised,
     )
 
 
-def _meant(words: Sequence[str], config: Config, channel: str) -> Cluster:
+def _as_typed(text: str, words: Sequence[str]) -> str:
+    """The words with the line breaks between them: a log's lines are told apart by those."""
+    everything = text.split()
+    skipped = next((at for at in range(len(everything)) if everything[at : at + len(words)] == list(words)), None)
+    return " ".join(words) if skipped is None or not words else text.split(maxsplit=skipped)[skipped]
+
+
+def _meant(words: Sequence[str], config: Config, channel: str, recognised: Recognised | None = None) -> Cluster:
     """The cluster that is meant. A bare URL that leads to the bot's own machine is refused here; where a name leads is seen
     when it is connected to."""
     try:
-        cluster = cluster_meant(words, config, channel=channel)
+        cluster = cluster_meant(words, config, channel=channel, recognised=recognised)
     except Refused:
         raise
     except UsageError as error:

@@ -191,6 +191,7 @@ class Owner:
             access=access,
             asked_at=state.opened_at,
             alerts=state.alerts,
+            recognised=state.recognised,
             predecessor=predecessor,
             answers=lambda: answers_in(self._known) if self._known.round == number else Answers(),
         )

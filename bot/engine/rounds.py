@@ -38,6 +38,7 @@ from bot.model.events import (
 )
 from bot.model.investigation import Investigation
 from bot.model.playbook import Playbook
+from bot.model.recognised import Recognised
 from bot.model.vantage import Vantage, VantageKind
 from bot.playbook import Library
 from bot.ports import ClusterAccess, ProbeRound, VantagePoint
@@ -89,7 +90,8 @@ class Round:
     """Carries one round out and writes it into the journal; takes up a predecessor's round where its log ends.
 
     ``asked_at`` is when the investigation was opened, which is the latest that its onset can be; ``alerts`` are those that
-    opened or joined it so far; ``answers`` tells what people answered in this round by now.
+    opened or joined it so far; ``recognised`` is what a pasted text was recognised as; ``answers`` tells what people answered
+    in this round by now.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Round:
         access: ClusterAccess,
         asked_at: datetime,
         alerts: Sequence[Alert] = (),
+        recognised: Recognised | None = None,
         predecessor: Investigation | None = None,
         answers: Callable[[], Answers] = Answers,
     ) -> None:
@@ -120,6 +123,7 @@ class Round:
         self._began = self._clock.monotonic()
         self._asked_at = asked_at
         self._alerts = alerts
+        self._recognised = recognised
         late_s = (self._clock.now() - asked_at).total_seconds() if journal.round == 1 else 0.0
         self._is_resumed = predecessor is not None or late_s > _LATE_S
         self._before_s = _seconds_before(predecessor, self._clock.now())
@@ -217,14 +221,23 @@ class Round:
         selected = before.playbook if before else seen.playbook
         chosen = self._library.playbooks.get(selected) if selected else None
         reason = _reason(seen, chosen)
-        if before is None and seen.symptom in (None, ANSWERS):
-            chosen, reason = self._by_alert() or (chosen, reason)
+        if before is None and (chosen is None or seen.symptom in (None, ANSWERS)):
+            chosen, reason = self._by_text(seen) or self._by_alert(seen) or (chosen, reason)
         await self._select(runner, chosen, reason)
         return chosen
 
-    def _by_alert(self) -> tuple[Playbook, str] | None:
-        """The playbook for an alert that fires, and why. What the ladder sees is newer and nearer than what an alert says, so
-        this is for when it sees nothing wrong."""
+    def _by_text(self, seen: Triage) -> tuple[Playbook, str] | None:
+        """The playbook for what was pasted, and why. What the ladder sees is newer than what somebody saw elsewhere, so this is
+        for when it sees nothing wrong, or what no playbook is for."""
+        playbook = self._library.playbooks.get(self._recognised.playbook or "") if self._recognised else None
+        if playbook is None or self._recognised is None:
+            return None
+        return playbook, f"{_reason(seen, None)}, and the pasted text shows {self._recognised.symptom}"
+
+    def _by_alert(self, seen: Triage) -> tuple[Playbook, str] | None:
+        """The playbook for an alert that fires, and why; as for a pasted text, when the ladder does not select one."""
+        if seen.symptom not in (None, ANSWERS):
+            return None
         firing = [alert.name for alert in self._alerts if alert.resolved_at is None]
         playbook = for_alerts(firing, list(self._library.playbooks.values()))
         if playbook is None:
@@ -300,4 +313,5 @@ def _first_verdict_s(predecessor: Investigation | None) -> float | None:
 def _reason(seen: Triage, chosen: Playbook | None) -> str:
     if chosen is not None:
         return f"the ladder shows {seen.symptom}"
-    return f"no playbook is for {seen.symptom}" if seen.symptom else "the ladder shows no symptom"
+    clean = seen.symptom in (None, ANSWERS)
+    return "the ladder shows no symptom" if clean else f"no playbook is for {seen.symptom}"

@@ -13,6 +13,7 @@ from bot.model.alert import Alert
 from bot.model.base import Json, Moment, Value
 from bot.model.diagnosis import Correlation, Diagnosis, Triage
 from bot.model.finding import Finding, Status
+from bot.model.recognised import Recognised
 from bot.model.target import Cluster
 
 VERSION = 1
@@ -93,7 +94,8 @@ TriggerKind = Literal["slash-command", "button", "alert", "alert-resolved", "hea
 
 
 class Trigger(Value):
-    """What started or joined an investigation. ``alert`` is there for the two kinds of alert; a resolved one starts nothing by
+    """What started or joined an investigation. ``text`` is what was typed, shortened; ``recognised`` is what it was recognised
+    as, where it was pasted. ``alert`` is there for the two kinds of alert; a resolved one starts nothing by
     itself. One that joins says what ``Opened`` says of one that starts: where it was asked, and what it wants of the next
     round."""
 
@@ -105,6 +107,7 @@ class Trigger(Value):
     thread: Thread | None = None
     playbook: str | None = None
     since: Moment | None = None
+    recognised: Recognised | None = None
 
 
 class Opened(Value):

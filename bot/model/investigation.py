@@ -19,6 +19,7 @@ from bot.model.events import (
     Trigger,
 )
 from bot.model.finding import Finding, Status
+from bot.model.recognised import Recognised
 
 ROUNDS_BY_ALERTS = 5
 """How many rounds an investigation has at most when nobody but alerts asks for them."""
@@ -148,6 +149,12 @@ class Investigation(Value):
             if alert.resolved_at is not None and alert.firing in known:
                 known[alert.firing] = known[alert.firing].model_copy(update={"resolved_at": alert.resolved_at})
         return tuple(known.values())
+
+    @property
+    def recognised(self) -> Recognised | None:
+        """What the newest text that was pasted for it was recognised as."""
+        told = (trigger.recognised for trigger in reversed((self.opened.trigger, *self.joined)))
+        return next((recognised for recognised in told if recognised is not None), None)
 
     @property
     def alerts_fire(self) -> bool:

@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from bot.config import Config
 from bot.document import did_you_mean
 from bot.errors import UsageError
+from bot.model.recognised import About, Recognised
 from bot.model.target import Cluster, Target
+from bot.recognise.addresses import is_inside
+from bot.recognise.wish import PASTED_WORDS
 
 _HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)"
 _URL = re.compile(r"https?://[^\s\"'<>`,;)\]]*(?:\][^\s\"'<>`,;)]*)?", re.I)
@@ -28,12 +31,13 @@ _PEERS = (
 _NAME_OR_PLACE = re.compile(rf"{_HOST}(?::\d{{1,5}})?")
 _DNS_SERVER = re.compile(r"(lookup \S+) on \S+", re.I)
 _SOURCE_FILE = re.compile(r"\.(?:go|py|js|c|rs|java|yaml|yml):\d+$", re.I)
-# A sentence that was pasted rather than a name that was mistyped.
-_PASTED_WORDS = 4
 
 
-def cluster_meant(words: Sequence[str], config: Config, *, channel: str | None = None) -> Cluster:
+def cluster_meant(
+    words: Sequence[str], config: Config, *, channel: str | None = None, recognised: Recognised | None = None
+) -> Cluster:
     """The cluster that is meant: by the name that comes first, by an address anywhere in the words, else the channel's own.
+    ``recognised`` is what the words were recognised as, if they were pasted: then it says which address is the API server's.
     Raises UsageError, which says what was not understood and the nearest right thing."""
     default = config.default_for(channel)
     if not words:
@@ -46,13 +50,17 @@ def cluster_meant(words: Sequence[str], config: Config, *, channel: str | None =
         return config.cluster_named(words[0], channel).cluster()
     except UsageError as error:
         unknown = error
-    found = _by_address(words, config, channel)
+    known = recognised is not None and recognised.about in (About.API_SERVER, About.BEHIND)
+    found = _by_address(words, config, channel, recognised if known else None, has_default=default is not None)
     if found is not None:
         return found
     names = [name for one in config.clusters.values() for name in (one.name, *one.aliases)]
-    mistyped = words[0].lower() in names or did_you_mean(words[0].lower(), names)
-    if default is not None and len(words) >= _PASTED_WORDS and not mistyped:
+    mistyped = words[0].lower() in names or (not known and did_you_mean(words[0].lower(), names))
+    if default is not None and (len(words) >= PASTED_WORDS or known) and not mistyped:
         return default.cluster()
+    if known and not mistyped:
+        todo = "type the cluster's name or the server's URL in front of it"
+        raise UsageError("the text does not say which API server it is about", nearest=_known(config, channel), next=todo)
     raise type(unknown)(unknown.what, nearest=unknown.nearest, next="type /apidown CLUSTER, a server's URL, or /apidown help")
 
 
@@ -61,15 +69,27 @@ def _known(config: Config, channel: str | None) -> str:
     return f"the clusters are {', '.join(known)}" if known else "no clusters are configured"
 
 
-def _by_address(words: Sequence[str], config: Config, channel: str | None) -> Cluster | None:
-    """The configured cluster that has one of the addresses in the text, else the ad-hoc one of the first address: a link
-    to a manual may stand before the server's own. Without a port a name is only looked for among those configured."""
+def _by_address(
+    words: Sequence[str], config: Config, channel: str | None, recognised: Recognised | None, *, has_default: bool
+) -> Cluster | None:
+    """The configured cluster that has one of the addresses in the text, else the ad-hoc one of the recognised or the first
+    address: a link to a manual may stand before the server's own. Without a port a name is only looked for among those
+    configured. What is behind an API server has an address of its own; and one that pods alone have means the default."""
     found = [(text, *_host_and_port(text)) for text in _addresses(" ".join(words))]
     places = _places(config)
     for _, host, port in found:
         named = next((name for name, place in places if host == place[0] and port in (None, place[1])), None)
         if named is not None:
             return config.cluster_named(named, channel).cluster()
+    if recognised is not None and recognised.about is About.BEHIND:
+        return None
+    if recognised is not None and recognised.address is not None:
+        if has_default and is_inside(recognised.address):
+            return None
+        host, port = _host_and_port(recognised.address)
+        if port is not None:
+            ours = [(text, *place) for text, *place in found if tuple(place) == (host, port)]
+            found = [*ours, (recognised.address, host, port)]
     url = next((text if "://" in text else f"https://{text}" for text, _, port in found if port is not None), None)
     return None if url is None else config.ad_hoc(url, channel)
 

@@ -269,6 +269,6 @@ WEBHOOKS: tuple[Place, ...] = (
             r"\bauthzhook\b",
         ),
         example='failed calling webhook "check.example.com": Post "https://check.tools.svc:443/": context deadline exceeded',
-        means="about a webhook that the API server asks",
+        means="a webhook that the API server asks",
     ),
 )

@@ -27,8 +27,9 @@ class Whose(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A form that tells whose failure it is. ``means`` completes "It is ..." in the answer. One that is not ``sure`` is a hint
-    only. One that is ``by_itself`` is about a failure whatever else is said; the others need words that tell how it failed."""
+    """A form that tells whose failure it is. ``means`` completes "It is about ..." in the answer. One that is not ``sure`` is
+    a hint only. One that is ``by_itself`` is about a failure whatever else is said; the others need words that tell how it
+    failed."""
 
     name: str
     whose: Whose

@@ -171,8 +171,8 @@ def _why(reading: _Reading) -> str:
     place, failure = reading.place, reading.failure
     assert place is not None
     if failure is None:
-        return f"It is {place.means}: {_quoted(reading, place_first=True)}."
-    return f"It says that {failure.means}, and is {place.means}: {_quoted(reading)}."
+        return f"It is about {place.means}: {_quoted(reading, place_first=True)}."
+    return f"It is about {place.means}, and says that {failure.means}: {_quoted(reading)}."
 
 
 def _quoted(reading: _Reading, *, place_first: bool = False) -> str:

@@ -34,7 +34,7 @@ BEHIND: tuple[Place, ...] = (
             r":813[1-4]\b",
         ),
         example='Error from server: Get "https://10.1.0.4:10250/containerLogs/default/web-0/web": No agent available',
-        means="about the tunnel from the control plane to the nodes",
+        means="the tunnel from the control plane to the nodes",
     ),
     Place(
         name="kubelet-port",
@@ -47,7 +47,7 @@ BEHIND: tuple[Place, ...] = (
             r"error trying to reach service",
         ),
         example="Error from server: error dialing backend: dial tcp 10.1.0.4:10250: i/o timeout",
-        means="about the API server's own way to a kubelet or a service",
+        means="the API server's own way to a kubelet or a service",
     ),
     Place(
         name="aggregated-api",
@@ -63,7 +63,7 @@ BEHIND: tuple[Place, ...] = (
             r"available_controller\.go",
         ),
         example="v1beta1.metrics.k8s.io failed with: failing or missing response from https://10.96.5.5: dial tcp: i/o timeout",
-        means="about an API that another server provides through the API server",
+        means="an API that another server provides through the API server",
     ),
 )
 
@@ -84,7 +84,7 @@ DATASTORE: tuple[Place, ...] = (
             r"mvcc: ",
         ),
         example="etcdserver: request timed out, possibly due to previous leader failure",
-        means="about etcd, which the API server keeps everything in",
+        means="etcd, which the API server keeps everything in",
     ),
     Place(
         name="etcd-slow",
@@ -99,7 +99,7 @@ DATASTORE: tuple[Place, ...] = (
             r"waiting for ReadIndex response took too long",
         ),
         example='"msg":"slow fdatasync","took":"4.2s","expected-duration":"1s"',
-        means="about etcd, whose disk or peers are slow",
+        means="etcd, whose disk or peers are slow",
     ),
     Place(
         name="etcd-port",
@@ -107,7 +107,7 @@ DATASTORE: tuple[Place, ...] = (
         by_itself=False,
         pattern=words(r":(?:2379|2380|4001)\b"),
         example="addrConn.createTransport failed to connect to {127.0.0.1:2379}: dial tcp 127.0.0.1:2379: connection refused",
-        means="about etcd, which the API server keeps everything in",
+        means="etcd, which the API server keeps everything in",
     ),
 )
 
@@ -124,7 +124,7 @@ API: tuple[Place, ...] = (
             rf"\[{SERVICE_ADDRESS}\]:443",
         ),
         example="Failed to list *v1.Service: Get https://10.96.0.1:443/api/v1/services: dial tcp 10.96.0.1:443: i/o timeout",
-        means="about the API server as pods reach it",
+        means="the API server as pods reach it",
     ),
     Place(
         name="kubectl",
@@ -143,7 +143,7 @@ API: tuple[Place, ...] = (
             r"asked us to try again later",
         ),
         example="Unable to connect to the server: dial tcp 203.0.113.10:443: i/o timeout",
-        means="what kubectl says when it cannot do what it was asked to through the API server",
+        means="the API server that kubectl asks",
     ),
     Place(
         name="cluster-unreachable",
@@ -161,7 +161,7 @@ API: tuple[Place, ...] = (
             r"unable to reach (?:the )?(?:kubernetes|api ?server)",
         ),
         example='Error: Kubernetes cluster unreachable: Get "https://api.example.com/version": EOF',
-        means="what Helm, Terraform and operators say when they cannot reach the API server",
+        means="the API server that Helm, Terraform or an operator asks",
     ),
     Place(
         name="client-go",
@@ -179,7 +179,7 @@ API: tuple[Place, ...] = (
             r"unable to load (?:services|endpoints|nodes)",
         ),
         example="reflector.go:147] failed to list *v1.Pod: Unauthorized",
-        means="what programs say that watch the API server",
+        means="the API server that a program watches",
     ),
     Place(
         name="node",
@@ -203,7 +203,7 @@ API: tuple[Place, ...] = (
             r"bootstrap (?:client )?(?:certificate|kubeconfig)",
         ),
         example='Unable to register node with API server" err="Post https://10.0.0.11:6443/api/v1/nodes: i/o timeout"',
-        means="what a kubelet or kubeadm says when it cannot reach the API server",
+        means="the API server that a node asks",
     ),
     Place(
         name="api-path",
@@ -270,7 +270,7 @@ API: tuple[Place, ...] = (
             r"\bhttplog\.go:\d",
         ),
         example="authentication.go:73] Unable to authenticate the request due to an error: x509: certificate has expired",
-        means="from the API server's own log",
+        means="what the API server itself logs",
     ),
 )
 
@@ -297,7 +297,7 @@ HINTS: tuple[Place, ...] = (
         by_itself=False,
         pattern=words(r": Unauthorized[\"'\\)} ]{0,4}$", case=True),
         example="error retrieving pod spec for 'kube-system/net-x1': Unauthorized",
-        means="how API servers word it",
+        means="an answer as API servers word it",
     ),
     Place(
         name="handshake-log",
@@ -321,7 +321,7 @@ HINTS: tuple[Place, ...] = (
             r"\bkubeconfig\b",
         ),
         example="the API server did not answer: connection refused",
-        means="a text that names the API server",
+        means="the API server, by name",
     ),
     Place(
         name="kubernetes-client",
@@ -338,6 +338,6 @@ HINTS: tuple[Place, ...] = (
             r"\bUPGRADE FAILED\b",
         ),
         example="`kubectl get nodes` says connection refused",
-        means="a text that names a client of the API server",
+        means="a client of the API server",
     ),
 )

@@ -101,6 +101,15 @@ def alert_that_opened(investigation: Investigation) -> str:
     return f"{one_line(alert.name)} ({', '.join(told)})" if told else one_line(alert.name)
 
 
+def pasted(investigation: Investigation) -> str:
+    """What a pasted text was recognised as, in one line. Empty where nothing was."""
+    seen = investigation.recognised
+    if seen is None:
+        return ""
+    at = f" at {seen.address}" if seen.address and seen.symptom else ""
+    return one_line(f"Pasted text: {seen.symptom or 'not about reaching an API server'}{at}. {seen.why}")
+
+
 def cancelled_by(investigation: Investigation) -> str:
     closed = investigation.closed
     return (closed.by if closed and closed.by else "") or investigation.cancel_requested_by or "nobody known"

@@ -124,7 +124,9 @@ def _began(investigation: Investigation, paint: Paint) -> list[str]:
     who, name = story.started_by(investigation)
     when = phrases.utc(investigation.round_started_at or investigation.opened_at)
     again = f"round {investigation.round}, " if investigation.round > 1 else ""
-    return [paint(shorten(head, WIDTH), "bold"), *_wrap(f"{again}started {when} by {name or who}; read-only"), ""]
+    told = story.pasted(investigation)
+    rows = [*_wrap(f"{again}started {when} by {name or who}; read-only"), *(_wrap(told) if told else ())]
+    return [paint(shorten(head, WIDTH), "bold"), *rows, ""]
 
 
 def _step_finished(step: str, investigation: Investigation, paint: Paint) -> list[str]:

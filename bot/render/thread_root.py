@@ -171,8 +171,8 @@ def _state(investigation: Investigation, phase: Phase, now: datetime) -> Markup:
     else:
         took = f", took {phrases.duration(investigation.concluded.duration_s)}" if investigation.concluded else ""
         said.append(fmt("{}{}", done, took))
-    alerts = story.alerts(investigation)
-    return lines([*said, fmt("{}", shorten(alerts, 400))] if alerts else said)
+    told = [text for text in (story.alerts(investigation), story.pasted(investigation)) if text]
+    return lines([*said, *(fmt("{}", shorten(text, 400)) for text in told)])
 
 
 def _age(investigation: Investigation, now: datetime) -> str:
