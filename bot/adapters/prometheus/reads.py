@@ -39,9 +39,10 @@ class _TooLarge(Exception):
 class Prometheus:
     """``ports.MetricsReads``. Everything raises Unavailable, with the reason in words, when it cannot be had."""
 
-    def __init__(self, access: MetricsAccess, clock: Clock) -> None:
+    def __init__(self, access: MetricsAccess, clock: Clock, timeout_s: float = TIMEOUT_S) -> None:
         self._access = access
         self._clock = clock
+        self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._offset_s: float | None = None
         self._measuring = asyncio.Lock()
@@ -88,7 +89,9 @@ class Prometheus:
             lists = await self._of_likely_pools(offset_s)
         if lists is None or None in lists:
             return None
-        entries = {(one.role, one.job, one.instance, one.address): (one, pool) for some in lists for one, pool in some or ()}
+        entries = {
+            (one.role, one.job, one.instance, one.address, pool): (one, pool) for some in lists for one, pool in some or ()
+        }
         named = tuple(sorted({pool for _, pool in entries.values() if pool}))
         self._pools = named if len(named) <= _MOST_POOLS else ()
         return [one for one, _ in entries.values()]
@@ -133,10 +136,10 @@ class Prometheus:
         if self._access.problem is not None:
             raise Unavailable(self._access.problem, where=self._access.url, next="correct the cluster's `prometheus:`")
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(self._timeout_s):
                 status, kind, body = await self._ask(path, query)
         except TimeoutError as error:
-            raise self._unavailable(f"did not answer within {TIMEOUT_S:g} s") from error
+            raise self._unavailable(f"did not answer within {self._timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise self._unavailable(f"did not answer: {_reason(error)}") from error
         if status in missing and path != "query":
