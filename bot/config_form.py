@@ -156,7 +156,7 @@ def _statistics(text: str) -> str:
     if parts.scheme == "tcp" and parts.hostname and port and not parts.path.strip("/"):
         return f"tcp://{parts.netloc}"
     if parts.scheme in ("http", "https") and parts.hostname:
-        return text.removesuffix(";csv")
+        return text.removesuffix(";csv") if parts.path else f"{text}/"
     raise wrong(f"'{text}' is not where HAProxy tells of itself", near)
 
 

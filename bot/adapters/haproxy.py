@@ -15,6 +15,7 @@ import os
 import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,8 +32,9 @@ from bot.ports import BalancerAccess, StatisticsUnavailable
 TIMEOUT_S = 3.0
 """From the connection's first packet to the answer's last: the balancer is near, and its answer is made from memory."""
 
-MAX_BYTES = 4 * 1024 * 1024
-"""A row has some 400 bytes: 10,000 servers. What is longer is read up to here."""
+MAX_BYTES = 2 * 1024 * 1024
+MAX_ROWS = 4000
+"""A row has some 400 bytes. Of what is longer the beginning is read."""
 
 _TEXT_LIMIT = 200
 _CONNECT_SHARE = 0.8
@@ -76,7 +78,7 @@ class HaproxyStatistics:
 
     async def _page(self, access: BalancerAccess) -> tuple[str, bool]:
         balancer = access.balancer
-        url = URL(f"{balancer.url};csv", encoded=True)
+        url = URL(f"{balancer.url if urlsplit(balancer.url).path else f'{balancer.url}/'};csv", encoded=True)
         # Elsewhere than configured nothing is sent, least of all a password.
         asked: dict[str, Any] = {"allow_redirects": False, "headers": {**access.headers, "Accept-Encoding": "identity"}}
         if url.scheme == "https":
@@ -172,13 +174,14 @@ def parse(text: str, *, complete: bool = True) -> BalancerStatistics:
         first = _text(before.strip().partition("\n")[0])
         raise Unavailable(f"what answers is no HAProxy that tells its statistics{f' ({first})' if first else ''}")
     info = dict(_info(before))
+    rows = tuple(islice(_rows(f"pxname,{table}", complete=complete), MAX_ROWS + 1))
     return BalancerStatistics(
-        rows=tuple(_rows(f"pxname,{table}", complete=complete)),
+        rows=rows[:MAX_ROWS],
         version=_text(info.get("Version", "")),
         uptime_s=_number(info.get("Uptime_sec")),
         connections=_number(info.get("CurrConns")),
         connection_limit=_number(info.get("Maxconn")),
-        complete=complete,
+        complete=complete and len(rows) <= MAX_ROWS,
     )
 
 

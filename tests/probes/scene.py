@@ -14,11 +14,25 @@ from bot.model.base import Json
 from bot.model.finding import Finding
 from bot.model.target import Cluster, CredentialKind, Endpoint, Target
 from bot.model.vantage import BOT
-from bot.ports import ApiObject, EtcdAccess, Kind, KubernetesReads, Listing, LogAnswer, MetricsReads, Network, Scrape
+from bot.ports import (
+    ApiObject,
+    BalancerReads,
+    EtcdAccess,
+    Kind,
+    KubernetesReads,
+    Listing,
+    LogAnswer,
+    MetricsReads,
+    Network,
+    Scrape,
+)
 from bot.registry import Probe, ProbeContext, scan
 from tests.fakes.network import NOW, ScriptedNetwork
 
 PROBES = scan(bot.probes, Probe)
+
+MET: set[tuple[str, str]] = set()
+"""Each probe's outcomes that the tests of this run have met; ``test_outcomes`` compares them with what is declared."""
 
 HOST = "api.example.com"
 ADDRESS = "10.0.0.1"
@@ -160,6 +174,7 @@ class Scene:
     credentials: OwnCredentials | None = None
     api: KubernetesReads | None = None
     metrics: MetricsReads | None = None
+    balancer: BalancerReads | None = None
     etcd: EtcdAccess | None = None
     controls: tuple[Endpoint, ...] = ()
     nodes: tuple[Endpoint, ...] = ()
@@ -181,6 +196,7 @@ class Scene:
             credentials=self.credentials,
             api=self.api,
             metrics=self.metrics,
+            balancer=self.balancer,
             etcd=self.etcd,
             problems=self.problems,
         )
@@ -190,6 +206,7 @@ class Scene:
         context = self.context(probe, params, network)
         findings = [finding async for finding in found.run(context, found.validate(params))]
         for finding in findings:
+            MET.add((probe, finding.outcome))
             assert finding.outcome in found.outcomes
             assert finding.sentence.endswith(".")
         return findings
