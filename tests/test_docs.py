@@ -258,7 +258,7 @@ def test_scopes_marks_and_buttons_of_slack_are_documented() -> None:
     assert set(rows(text, "scope")) == set(manifest["oauth_config"]["scopes"]["bot"])
     marks = rows(text, "mark")
     assert set(marks) - {":raised_hand:"} == {str(emoji) for emoji in STATUS_EMOJI.values()}
-    source = (ROOT / "bot" / "render" / "thread_root.py").read_text()
+    source = "".join(path.read_text() for path in (ROOT / "bot" / "render").glob("*.py"))
     assert set(rows(text, "button")) == set(re.findall(r'button\("([^"]+)"', source))
 
 
