@@ -53,6 +53,12 @@ async def look(core: Core, directory: Directory, cluster: Cluster, tell: Say, *,
             line = judge.cluster_check(cluster.name, check, await _findings(opened, probe, now + within_s), asks)
             accepted = check == "credentials" and line.status is Status.OK
             say(line)
+        if access.balancers:
+            told = await _findings(opened, "balancer-statistics", now + within_s, {"seconds": 0})
+            say(judge.balancer(cluster.name, told, asks))
+        if access.metrics:
+            told = await _findings(opened, "prometheus-targets", now + within_s, {"seconds": 0})
+            say(judge.prometheus(cluster.name, told, asks))
         params = rights.wanted(core.library).model_dump()
         found = await _findings(opened, rights.ID, now + within_s, params) if accepted else []
         say(judge.reads(cluster.name, found, asks))

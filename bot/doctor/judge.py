@@ -107,6 +107,26 @@ def cluster_check(cluster: str, check: str, findings: Sequence[Finding], asks: s
     return Line(check=check, subject=cluster, status=status, sentence=f"{speaks.sentence}{more}", remedy=remedy)
 
 
+_TOLD = ("all-up", "some-down", "none-up", "none-checked")
+
+
+def balancer(cluster: str, findings: Sequence[Finding], asks: str) -> Line:
+    """What the cluster's balancers tell, by backend; where they tell nothing, why."""
+    return cluster_check(cluster, "balancer", [one for one in findings if one.outcome in _TOLD] or findings, asks)
+
+
+_OF_APISERVERS = ("asked-up", "apiserver", "apiservers")
+
+
+def prometheus(cluster: str, findings: Sequence[Finding], asks: str) -> Line:
+    """What the cluster's Prometheus tells of its API servers, and what else it tells of; where it tells nothing, why."""
+    told = [one for one in findings if one.outcome.startswith(_OF_APISERVERS)]
+    line = cluster_check(cluster, "Prometheus", told or findings, asks)
+    others = [word for word in ("etcd", "machine", "balancer") if any(word in one.subject for one in findings if one not in told)]
+    more = f" It scrapes more of the control plane: {', '.join(others)}." if told and others else ""
+    return line.model_copy(update={"sentence": f"{line.sentence}{more}"})
+
+
 def reads(cluster: str, findings: Sequence[Finding], asks: str) -> Line:
     """What the identity may not read of what an investigation looks at, from the findings of ``rights``. The right to logs is
     a choice, so to be without it is said and is well."""
