@@ -175,6 +175,8 @@ def _with_user(password: str | None, info: ValidationInfo) -> str | None:
 
 
 def _as_entries(value: Any) -> Any:
+    if isinstance(value, str):
+        raise wrong("a balancer says of which kind it is", "write {haproxy: http://lb.example.com:8404/stats}")
     return [value] if isinstance(value, dict) else value
 
 

@@ -16,6 +16,8 @@ from bot.model.alert import DEFAULT_RULES, LAG
 from bot.model.target import CredentialKind, Endpoint
 from commands.apidown import VERBS
 
+TELLS = "write http://lb.example.com:8404/stats, unix:/run/haproxy.sock or tcp://10.0.0.5:9999"
+
 GOOD = """\
 clusters:
   prod:
@@ -84,6 +86,21 @@ def test_a_ca_may_be_given_as_text(tmp_path: Path) -> None:
     assert only.ca_file is None
     assert only.ca_pem is not None
     assert only.ca_pem.startswith("-----BEGIN CERTIFICATE-----\nAAAA")
+
+
+def test_balancers_are_where_they_tell_of_themselves(tmp_path: Path) -> None:
+    text = """\
+clusters:
+  one: {server: a, balancer: {haproxy: "https://lb:8404/stats;csv", backend: kube*, user: ann, password_file: lb, ca: lb.crt}}
+  two: {server: b, balancer: [{haproxy: "http://lb1"}, {haproxy: "unix:///run/haproxy.sock"}, {haproxy: "tcp://[fd00::5]:9999"}]}
+"""
+    one, two = loaded(tmp_path, text).clusters.values()
+    (only,) = one.cluster().balancers
+    assert (only.url, only.backend, only.user) == ("https://lb:8404/stats", "kube*", "ann")
+    assert (only.password_file, only.ca_file) == (str(tmp_path / "lb"), str(tmp_path / "lb.crt"))
+    assert [each.url for each in two.balancers] == ["http://lb1/", "unix:/run/haproxy.sock", "tcp://[fd00::5]:9999"]
+    assert [each.called for each in two.balancers] == ["lb1", "/run/haproxy.sock", "[fd00::5]:9999"]
+    assert [str(each.place) for each in two.balancers] == ["lb1:80", "None", "[fd00::5]:9999"]
 
 
 def test_files_that_are_missing_do_not_stop_the_bot(config: Config) -> None:
@@ -261,6 +278,44 @@ def test_without_a_file_there_are_no_clusters() -> None:
         (
             "clusters: {a: {server: b, prometheus: prometheus:9090}}",
             ["1:39: 'prometheus:9090' is not a URL | a URL looks like http://proxy.example.com:3128"],
+        ),
+        (
+            "clusters: {a: {server: b, balancer: http://lb/stats}}",
+            ["1:37: a balancer says of which kind it is | write {haproxy: http://lb.example.com:8404/stats}"],
+        ),
+        (
+            "clusters: {a: {server: b, balancer: {haproxi: 'http://lb/stats', backend: 3}}}",
+            [
+                "1:38: unknown key 'haproxi' | did you mean 'haproxy'?",
+                "1:75: 'backend' should be text, not a number | write \"3\", in quotes",
+            ],
+        ),
+        (
+            "clusters: {a: {server: b, balancer: [{haproxy: 'lb:8404'}, {haproxy: 'tcp://lb'}, {haproxy: 'unix:run/h.sock'}]}}",
+            [
+                f"1:48: 'lb:8404' is not where HAProxy tells of itself | {TELLS}",
+                f"1:70: 'tcp://lb' is not where HAProxy tells of itself | {TELLS}",
+                f"1:93: 'unix:run/h.sock' is not where HAProxy tells of itself | {TELLS}",
+            ],
+        ),
+        (
+            "clusters: {a: {server: b, balancer: {haproxy: 'https://ann:pass@lb/stats'}}}",
+            ["1:47: a URL in this file has no user name or password in it | use user and password_file"],
+        ),
+        (
+            "clusters: {a: {server: b, balancer: {haproxy: 'https://lb/stats', user: ann}}}",
+            ["1:37: user and password_file go together; one is missing | "],
+        ),
+        (
+            "clusters: {a: {server: b, balancer: {haproxy: 'http://lb/stats', user: ann, password_file: p}}}",
+            [
+                "1:72: 'user' goes with a statistics page by https | credentials are not sent over plain http",
+                "1:92: 'password_file' goes with a statistics page by https | credentials are not sent over plain http",
+            ],
+        ),
+        (
+            "clusters: {a: {server: b, balancer: {haproxy: 'tcp://lb:9999', ca: lb.crt}}}",
+            ["1:68: 'ca' goes with a statistics page by https | a socket has none"],
         ),
         (
             "clusters: {a: {server: b, aliases: [c]}, b: {server: b, aliases: [c, a]}}",

@@ -29,6 +29,8 @@ from bot.ports import ClusterAccess
 from bot.render.terminal import no_paint
 from tests.fakes.redis_server import find_redis, redis_server
 from tests.fakes.slack import FakeSlack
+from tests.haproxy import haproxy, servers
+from tests.lab.processes import wait_until
 from tests.ports import free_port
 from tests.require import missing
 
@@ -103,6 +105,26 @@ async def test_a_clusters_fault_is_at_its_own_layer(
         assert found[f"lab: {below}"].status in (Status.OK, Status.NOT_APPLICABLE)
     assert found["lab: optional reads"].status is Status.NOT_APPLICABLE
     assert "no code that writes" in found["lab: may write"].sentence
+
+
+async def test_a_balancer_that_tells_of_itself_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with servers() as given, haproxy(tmp_path, f"backend kube\n  server cp1 127.0.0.1:{given.silent()} check\n") as balancer:
+        wait_until(lambda: "L4OK" in balancer.tell("show stat"), "the check has ended", within=10)
+        places = [f"unix:{balancer.user}", f"http://127.0.0.1:{balancer.page_port}/stats", f"tcp://127.0.0.1:{free_port()}"]
+        kinds = {
+            name: {"server": "https://127.0.0.1:1", "balancer": {"haproxy": place}}
+            for name, place in zip("abc", places, strict=True)
+        }
+        (tmp_path / "apidown.yaml").write_text(json.dumps({"clusters": {**kinds, "d": {"server": "https://127.0.0.1:1"}}}))
+        monkeypatch.setenv("APIDOWN_CONFIG", str(tmp_path / "apidown.yaml"))
+        found = by_title(await examine(None))
+    for name in "ab":
+        assert found[f"{name}: balancer"].status is Status.OK
+        assert found[f"{name}: balancer"].sentence == "Backend kube has every server up: 1."
+    assert found["c: balancer"].status is Status.PROBLEM
+    assert "refuses" in found["c: balancer"].sentence
+    assert found["c: balancer"].remedy
+    assert "d: balancer" not in found
 
 
 async def test_a_sick_server_is_not_asked_for_objects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
