@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from bot.adapters.valkey import find_server
 from bot.config import Config
-from bot.config_form import AlertForm, AlertsForm, ChannelForm, ClusterForm, ConfigForm, MayStartForm
+from bot.config_form import AlertForm, AlertsForm, ChannelForm, ClusterForm, ConfigForm, JobsForm, MayStartForm, PrometheusForm
 from bot.settings import Settings
 from tests.fakes.redis_server import find_redis
 from tests.helm.chart import SECRETS, Rendered, merged, refusal, render, run
@@ -290,6 +290,40 @@ def test_one_replica_has_no_budget_that_would_block_a_drain(folder: Path) -> Non
     assert "PodDisruptionBudget" not in render(folder, merged(SECRETS, {"replicas": 1})).kinds()
 
 
+def test_api_servers_are_scraped_as_kube_prometheus_does_where_it_is_wanted(folder: Path, everything: Rendered) -> None:
+    """By the service in the namespace default, under the job's name that rules and dashboards expect, and not without a token."""
+    assert "ServiceMonitor" not in everything.kinds()
+    values = {"enabled": True, "namespace": "monitoring", "labels": {"release": "stack"}, "interval": "15s"}
+    made = render(folder, merged(SECRETS, {"serviceMonitor": values})).of("ServiceMonitor", "apidown-kube-apiserver")
+    assert made["metadata"]["namespace"] == "monitoring"
+    assert made["metadata"]["labels"]["release"] == "stack"
+    spec = made["spec"]
+    assert spec["jobLabel"] == "component"
+    assert spec["namespaceSelector"] == {"matchNames": ["default"]}
+    assert spec["selector"] == {"matchLabels": {"component": "apiserver", "provider": "kubernetes"}}
+    account = "/var/run/secrets/kubernetes.io/serviceaccount"
+    assert spec["endpoints"] == [
+        {
+            "port": "https",
+            "scheme": "https",
+            "interval": "15s",
+            "bearerTokenFile": f"{account}/token",
+            "tlsConfig": {"caFile": f"{account}/ca.crt", "serverName": "kubernetes"},
+        }
+    ]
+
+
+def test_the_token_for_scrapes_may_be_a_secret(folder: Path) -> None:
+    dropped = {"action": "drop", "sourceLabels": ["__name__"], "regex": "apiserver_request_body_size_bytes_bucket"}
+    values = {"enabled": True, "existingSecret": "scraper", "metricRelabelings": [dropped]}
+    made = render(folder, merged(SECRETS, {"serviceMonitor": values}), namespace="sre")
+    (endpoint,) = made.of("ServiceMonitor", "apidown-kube-apiserver")["spec"]["endpoints"]
+    assert made.of("ServiceMonitor", "apidown-kube-apiserver")["metadata"]["namespace"] == "sre"
+    assert endpoint["authorization"] == {"credentials": {"name": "scraper", "key": "token"}}
+    assert "bearerTokenFile" not in endpoint
+    assert endpoint["metricRelabelings"] == [dropped]
+
+
 def test_valkey_keeps_its_data_unless_it_is_told_not_to(folder: Path, everything: Rendered) -> None:
     claim = everything.of("StatefulSet", "apidown-valkey")["spec"]["volumeClaimTemplates"][0]["spec"]
     assert claim["storageClassName"] == "fast"
@@ -400,6 +434,8 @@ def test_every_value_is_in_the_schema_and_has_a_comment() -> None:
     [
         ("", ConfigForm),
         ("properties.clusters.additionalProperties", ClusterForm),
+        ("properties.clusters.additionalProperties.properties.prometheus.anyOf.1", PrometheusForm),
+        ("properties.clusters.additionalProperties.properties.prometheus.anyOf.1.properties.jobs", JobsForm),
         ("properties.channels.additionalProperties", ChannelForm),
         ("properties.may_start", MayStartForm),
         ("properties.alerts", AlertsForm),
