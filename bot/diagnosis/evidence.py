@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 
-from bot.diagnosis.ladder import CONCLUSIVE
+from bot.diagnosis.ladder import CONCLUSIVE, UNCONFIGURED
 from bot.model.answer import MANUAL
 from bot.model.diagnosis import Correlation, CorrelationResult
 from bot.model.finding import Finding, Status
@@ -189,7 +189,7 @@ def _unchecked(
 
 def _why(line: EvidenceLine, findings: Sequence[Finding], place: str | None) -> str | None:
     looked = _about(line, findings)
-    blocked = [finding for finding in looked if finding.status is not Status.NOT_APPLICABLE]
+    blocked = [f for f in looked if f.status is not Status.NOT_APPLICABLE and f.outcome not in UNCONFIGURED]
     if blocked:
         return blocked[0].todo or blocked[0].sentence
     if looked:

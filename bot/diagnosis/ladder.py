@@ -24,6 +24,9 @@ CONTROL = "negative-control"
 STEADINESS = "fresh-connections"
 NOT_REACHED = frozenset({"not-reached", "no-address"})
 
+UNCONFIGURED = frozenset({"not-configured", "none-configured"})
+"""A source that nobody gave apidown is not missing from any one explanation: it is said once, where it is listed."""
+
 PASSED_OVER = "no-address-family"
 """Clients of a machine without an address family do not try what the name has of it."""
 

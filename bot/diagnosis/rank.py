@@ -33,7 +33,7 @@ MEDIUM = 3.0
 """The score from which a cause without decisive evidence is more than a lead: one strong line."""
 
 MAX_CAUSES = 6
-MAX_ASKED = 4
+MAX_ASKED = 3
 MAX_UNCHECKED = 4
 """A diagnosis is one event of bounded size, and one screen of text."""
 

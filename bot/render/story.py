@@ -208,6 +208,7 @@ class Unchecked:
     todo: str | None = None
     run: str | None = None
     needs_person: bool = False
+    unconfigured: bool = False
 
 
 def unchecked(investigation: Investigation) -> list[Unchecked]:
@@ -234,26 +235,43 @@ class Reason:
         return list(dict.fromkeys(item.label for item in self.items if item.label))
 
 
+def not_looked_at(investigation: Investigation) -> list[Unchecked]:
+    """What nobody looked at and no button asks for. Steps for a person are asked for as soon as there is a verdict; what was
+    looked at and could not be told is listed as that."""
+    told = {one_line(finding.sentence) for finding in investigation.findings if finding.status is not Status.NOT_CHECKED}
+    asked = investigation.diagnosis is not None
+    items = unchecked(investigation)
+    return [item for item in items if not (asked and item.needs_person) and (item.label or one_line(item.why) not in told)]
+
+
 def by_reason(items: Iterable[Unchecked]) -> list[Reason]:
     """What was not looked at, folded by reason: what most share first. ``The nodes cannot be looked at: the API server cannot
     be asked`` and the same of the pods have one reason."""
     reasons: dict[str, list[Unchecked]] = {}
     for item in items:
-        reasons.setdefault(_reason_of(one_line(item.why)), []).append(item)
+        why = _UNCONFIGURED if item.unconfigured else _reason_of(one_line(item.why))
+        reasons.setdefault(why, []).append(item)
     folded = [
         # Alone, a sentence says more than its reason.
         Reason(why=why if len(same) > 1 else one_line(same[0].why), items=tuple(same))
         for why, same in reasons.items()
     ]
-    return sorted(folded, key=lambda reason: -len(reason.labels))
+    return sorted(folded, key=lambda reason: (reason.why == _UNCONFIGURED, -len(reason.labels)))
 
 
+def inside(text: str) -> str:
+    """A sentence as a part of another one; ``TLS`` and ``DNS`` stay as they are."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2].isspace() else text
+
+
+_UNCONFIGURED = "Nobody configured it for this cluster"
 _BECAUSE = re.compile(r"^[^:]{3,120}?(?:: |, because )(?=\S)")
+_NO_API = re.compile(r"\bthe API server cannot be asked\b.*", re.I)
 
 
 def _reason_of(why: str) -> str:
-    found = _BECAUSE.match(why)
-    reason = why[found.end() :] if found else why
+    no_api, found = _NO_API.search(why), _BECAUSE.match(why)
+    reason = no_api[0] if no_api else why[found.end() :] if found else why
     return reason[:1].upper() + reason[1:]
 
 
@@ -302,9 +320,10 @@ def _unchecked_of(line: Line) -> Iterable[Unchecked]:
     reasons: dict[tuple[str, str | None], list[Finding]] = {}
     for finding in looked_for:
         reasons.setdefault((finding.sentence, finding.todo), []).append(finding)
-    for index, ((why, todo), _) in enumerate(reasons.items()):
+    for index, ((why, todo), same) in enumerate(reasons.items()):
         run = plan.run if index == 0 else None
-        yield Unchecked(label=label, why=why, todo=todo, run=run, needs_person=line.needs_person)
+        missing = all(finding.outcome in ladder.UNCONFIGURED for finding in same)
+        yield Unchecked(label=label, why=why, todo=todo, run=run, needs_person=line.needs_person, unconfigured=missing)
 
 
 def changed(investigation: Investigation) -> str:
@@ -322,6 +341,11 @@ def changed(investigation: Investigation) -> str:
     looked = count(len(evaluated) - blind, "diagnosis line")
     rest = f"; {blind} more could not be checked" if blind else ""
     return f"no recorded change fits the onset ({looked} checked{rest})"
+
+
+def any_change_recorded(investigation: Investigation) -> bool:
+    """Whether any diagnosis line could be looked at. That none could is listed with what was not checked."""
+    return any(item.result is not CorrelationResult.NOT_CHECKED for item in investigation.correlations)
 
 
 def matching(investigation: Investigation) -> list[Correlation]:

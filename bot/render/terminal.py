@@ -36,6 +36,7 @@ _DEEP = " " * 24
 """Where what belongs to a step begins."""
 _FIRST_STEPS = 3
 _FIRST_PROBLEMS = 5
+_FIRST_ASKED = 2
 _LIVE_DETAILS = 1
 """Of a problem's evidence while it runs: the raw error. The rest is in the report."""
 _EVIDENCE_ROWS = 8
@@ -256,16 +257,33 @@ def _unchecked_names(investigation: Investigation) -> Iterator[str]:
     unsure = [shorten(_numbered(line), 200) for line in story.step_lines(investigation) if line.status is Status.INCONCLUSIVE]
     if unsure:
         yield from _fill(f"{len(unsure)} looked at, and cannot tell: {'; '.join(unsure)}", first="  ~ ", rest="    ")
-    items = story.unchecked(investigation)
-    for needs_person, word in ((False, "could not be checked"), (True, "for a person")):
-        named = [item.label or shorten(item.why, 400) for item in items if item.needs_person is needs_person]
-        names = list(dict.fromkeys(shorten(name, 400) for name in named))
-        if names:
-            yield from _fill(f"{len(names)} {word}: {'; '.join(names)}", first="  ? ", rest="    ")
+    items = [item for item in story.unchecked(investigation) if not item.needs_person]
+    alone = []
+    for reason in story.by_reason(items):
+        if len(reason.labels) > 1:
+            why = shorten(story.inside(reason.why.rstrip(".")), 400)
+            names = "; ".join(shorten(label, 200) for label in reason.labels)
+            yield from _fill(f"{len(reason.labels)} could not be checked, because {why}: {names}", first="  ? ", rest="    ")
+        else:
+            alone.append(shorten(reason.items[0].label or reason.why, 400))
+    if alone:
+        yield from _fill(f"{len(alone)} could not be checked: {'; '.join(alone)}", first="  ? ", rest="    ")
+    yield from _for_people(investigation)
     blind = [one_line(item.id) for item in investigation.correlations if item.result is CorrelationResult.NOT_CHECKED]
     if blind:
         lines = phrases.count(len(blind), "diagnosis line, which compares", "diagnosis lines, which compare")
         yield from _fill(f"{lines} with changes: {', '.join(blind)}", first="  ? ", rest="    ")
+
+
+def _for_people(investigation: Investigation) -> Iterator[str]:
+    """What is for a person: by name, and the commands of what would tell most."""
+    waiting = [line for line in story.for_people(investigation) if line.status is Status.NOT_CHECKED]
+    if not waiting:
+        return
+    yield from _fill(f"{len(waiting)} for a person: {'; '.join(map(_numbered, waiting))}", first="  ? ", rest="    ")
+    for line in story.asked_first(investigation)[:_FIRST_ASKED]:
+        yield from _fill(f"Would tell most: {_numbered(line)}", first="    ", rest="    ")
+        yield from _command(line.step.plan.run, "      ") if line.step.plan.run else ()
 
 
 def _numbered(line: Line) -> str:

@@ -104,13 +104,7 @@ def more_problems(investigation: Investigation, shown: Sequence[Line]) -> Messag
 
 
 def has_unchecked(investigation: Investigation) -> bool:
-    return bool(_not_looked_at(investigation)) or bool(_blind(investigation))
-
-
-def _not_looked_at(investigation: Investigation) -> list[story.Unchecked]:
-    """What nobody looked at. Steps for a person have a message of their own, as soon as there is a verdict."""
-    items = story.unchecked(investigation)
-    return items if investigation.diagnosis is None else [item for item in items if not item.needs_person]
+    return bool(story.not_looked_at(investigation)) or bool(_blind(investigation))
 
 
 def _blind(investigation: Investigation) -> list[Correlation]:
@@ -120,7 +114,7 @@ def _blind(investigation: Investigation) -> list[Correlation]:
 def unchecked(investigation: Investigation) -> Message:
     """``unchecked/<round>``: what nobody looked at, folded by reason; how to do it by hand where that is short, else for who
     asks."""
-    items, blind = _not_looked_at(investigation), _blind(investigation)
+    items, blind = story.not_looked_at(investigation), _blind(investigation)
     names = list(dict.fromkeys(item.label or item.why for item in items))
     said = phrases.count(len(names), "thing") if names else "what changed"
     rows = [_reason(reason) for reason in story.by_reason(items)]
@@ -146,7 +140,7 @@ _INLINE = 3
 
 def by_hand(investigation: Investigation) -> Message:
     """For whoever asks, and only for them: how to check what was not checked, each with its command."""
-    commands = _commands(_not_looked_at(investigation))
+    commands = _commands(story.not_looked_at(investigation))
     pages: list[list[str]] = [[]]
     for command in commands:
         if pages[-1] and sum(map(cost, pages[-1])) + cost(command) > _PAGE:

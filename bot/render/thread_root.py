@@ -211,7 +211,7 @@ def _verdict(investigation: Investigation) -> Iterator[Draft]:
     onset = story.onset(investigation)
     if onset is not None and diagnosis.verdict is not Verdict.HEALTHY:
         facts.append(fmt("*Since:* {}", phrases.since(onset)))
-    changed = story.changed(investigation)
+    changed = story.changed(investigation) if story.any_change_recorded(investigation) else ""
     if changed and diagnosis.verdict is not Verdict.HEALTHY:
         facts.append(fmt("*Changed:* {}", shorten(changed, 500)))
     facts += break_lines(investigation)
@@ -278,12 +278,13 @@ _BREAKS = 6
 
 
 def unchecked_line(investigation: Investigation) -> Markup:
-    """What nobody looked at, the steps for a person apart: by reason where several share one."""
-    reasons = story.by_reason(item for item in story.unchecked(investigation) if not item.needs_person)
+    """What nobody looked at, the steps for a person apart: by reason where several share one. Sources that nobody configured are
+    in the thread: they are no news of this outage."""
+    reasons = story.by_reason(item for item in story.not_looked_at(investigation) if not item.unconfigured)
     if not reasons:
         return Markup("")
     said = [
-        f"{len(reason.labels)} steps ({shorten(reason.why.rstrip('.'), 120)})"
+        f"{len(reason.labels)} steps, because {story.inside(shorten(reason.why.rstrip('.'), 140))}"
         if len(reason.labels) > 1
         else shorten(reason.items[0].label or reason.why, 120)
         for reason in reasons[:4]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bot.diagnosis.onset import ASKED
 from bot.ids import event_id
 from bot.model.diagnosis import Diagnosis, RankedCause, Verdict
 from bot.model.events import EventType
@@ -46,7 +47,7 @@ def verdict(investigation: Investigation, diagnosis: Diagnosis) -> Message:
     drafts = [
         header(f"{again}{word}: {shorten(story.headline(diagnosis), _HEADING)}"),
         section(_summary(investigation, diagnosis)),
-        *(section(_cause(head, cause)) for head, cause in _headed(investigation, diagnosis)),
+        *_causes(investigation, diagnosis),
         *_what_next(investigation),
         section(lines([ask_line(investigation), unchecked_line(investigation)])),
         context(_footer(investigation, diagnosis)),
@@ -60,13 +61,13 @@ def verdict(investigation: Investigation, diagnosis: Diagnosis) -> Message:
 def _summary(investigation: Investigation, diagnosis: Diagnosis) -> Markup:
     # The heading is cut where it is long; all else that it says is not said again.
     long = len(story.headline(diagnosis)) > _HEADING
-    said = [verdict_line(diagnosis) if long else Markup(""), revised_line(diagnosis), tie_line(investigation)]
+    said = [verdict_line(diagnosis) if long else Markup(""), revised_line(diagnosis), _tie(investigation, diagnosis)]
     if diagnosis.verdict is Verdict.INCONCLUSIVE:
         said.append(Markup(phrases.NOT_AN_ALL_CLEAR))
     onset = story.onset(investigation)
-    if onset is not None and diagnosis.verdict is not Verdict.HEALTHY:
+    if onset is not None and onset.source != ASKED and diagnosis.verdict is not Verdict.HEALTHY:
         said.append(fmt("*Since:* {}", phrases.since(onset)))
-    changed = story.changed(investigation)
+    changed = story.changed(investigation) if story.any_change_recorded(investigation) else ""
     if changed and diagnosis.verdict is not Verdict.HEALTHY:
         said.append(fmt("*Changed:* {}", shorten(changed, 500)))
     said += [*break_lines(investigation), found_line(investigation)]
@@ -74,6 +75,17 @@ def _summary(investigation: Investigation, diagnosis: Diagnosis) -> Markup:
     if diagnosis.still_running:
         said.append(fmt("*Still running, and may revise this:* {}", shorten(", ".join(diagnosis.still_running), 300)))
     return lines(said)
+
+
+def _tie(investigation: Investigation, diagnosis: Diagnosis) -> Markup:
+    """Which of the causes below cannot be told apart; those that are not shown by their names."""
+    named = story.leaders(investigation)
+    if len(named) < 2 or diagnosis.verdict is not Verdict.CAUSE:
+        return Markup("")
+    if len(named) > story.TOP_CAUSES:
+        return tie_line(investigation)
+    numbers = [str(place) for place, cause in enumerate(diagnosis.causes, start=1) if cause in named]
+    return fmt("*{} and {} cannot be told apart from here.*", ", ".join(numbers[:-1]), numbers[-1])
 
 
 def _headed(investigation: Investigation, diagnosis: Diagnosis) -> Iterator[tuple[Markup, RankedCause]]:
@@ -85,14 +97,23 @@ def _headed(investigation: Investigation, diagnosis: Diagnosis) -> Iterator[tupl
         yield fmt("*{} {}* - {}, {}", mark, shorten(cause.title, 200), sure, cause.domain.value), cause
 
 
-def _cause(head: Markup, cause: RankedCause) -> Markup:
+def _causes(investigation: Investigation, diagnosis: Diagnosis) -> Iterator[Draft]:
+    """Each cause with its evidence; what several of them miss is said once."""
+    missed: set[str] = set()
+    for head, cause in _headed(investigation, diagnosis):
+        new = tuple(text for text in cause.unchecked if text not in missed)
+        missed.update(new)
+        yield section(_cause(head, cause, new))
+
+
+def _cause(head: Markup, cause: RankedCause, unchecked: Sequence[str]) -> Markup:
     return lines(
         [
             head,
             fmt("{}", shorten(cause.sentence, 400)),
             *_evidence("For", cause.evidence_for, "nothing seen"),
             *_evidence("Against", cause.evidence_against, ""),
-            *_evidence("Not checked", cause.unchecked, ""),
+            *_evidence("Not checked", unchecked, ""),
         ]
     )
 

@@ -114,8 +114,9 @@ def test_only_the_verdict_is_broadcast() -> None:
 
 
 def test_a_tie_is_shown_as_one_with_the_check_that_separates_it() -> None:
+    assert "*Cannot be told apart from here:* The API server is not running; " in str(thread(SCENARIOS["tie"]())["root"].blocks)
     shown = str(thread(SCENARIOS["tie"]())["verdict/1"].blocks)
-    assert "Cannot be told apart from here" in shown
+    assert "*1, 2 and 3 cannot be told apart from here.*" in shown
     assert "ss -ltnp 'sport = :6443'" in shown.replace("\\'", "'")
     assert "Best-supported cause" not in shown
 
