@@ -55,7 +55,7 @@ def watched(lab: Lab, ask: Ask) -> dict[str, object]:
     if ask.prometheus and lab.prometheus is not None:
         found["prometheus"] = lab.prometheus.url
     if not lab.bare and (_asks_balancer(lab, ask) if ask.balancer is None else ask.balancer):
-        found["balancer"] = lab.balancer.page
+        found["balancer"] = {"haproxy": lab.balancer.page}
     return found
 
 

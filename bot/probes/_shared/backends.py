@@ -100,6 +100,7 @@ _CHECKS = {
 _ROUTES = ("no route to host", "host is unreachable", "host unreachable", "network is unreachable", "host is down")
 _RESETS = ("connection refused", "connection reset")
 _SLOW_FLAPS, _RECENT_S = 3, 600
+_TURNING_S = 10
 _NEARLY_FULL = 0.9
 
 
@@ -208,8 +209,10 @@ def _told(row: BalancerRow) -> str:
 
 
 def serves(row: BalancerRow) -> bool:
-    """Whether connections are given to the server at this moment, as far as one reading tells."""
-    return row.status.upper().startswith(("UP", "NO CHECK"))
+    """Whether connections are given to the server now and then, as far as one reading tells: it is up, or was a moment ago
+    and not for the first time."""
+    turning = (row.went_down or 0) > 1 and row.changed_s is not None and row.changed_s <= _TURNING_S
+    return turning or row.status.upper().startswith(("UP", "NO CHECK"))
 
 
 def untold(row: BalancerRow) -> bool:
