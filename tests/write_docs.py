@@ -79,10 +79,18 @@ def probes() -> str:
     return "\n\n".join(_probe(probe) for probe in build_registry().probes.values())
 
 
+_NEEDS = {
+    "api": "Kubernetes reads",
+    "metrics": "the cluster's Prometheus",
+    "balancer": "what its balancers say of themselves",
+    "etcd": "the members of its etcd",
+}
+
+
 def _probe(probe: Probe[Any]) -> str:
     body = "\n".join(probe.doc.splitlines()[1:]).strip()
-    needs = "the network, and Kubernetes reads" if "api" in probe.needs else "the network"
-    facts = [f"Needs: {needs}. Runs from: {', '.join(probe.vantages)}."]
+    needs = "".join(f", and {_NEEDS[name]}" for name in probe.needs)
+    facts = [f"Needs: the network{needs}. Runs from: {', '.join(probe.vantages)}."]
     if probe.params.model_fields:
         described = [f"`{name}` (if not given: {code(field.default)})" for name, field in probe.params.model_fields.items()]
         facts.append(f"Parameters: {', '.join(described)}.")

@@ -18,7 +18,17 @@ from pydantic import BaseModel
 
 from bot.adapters.valkey import find_server
 from bot.config import Config
-from bot.config_form import AlertForm, AlertsForm, ChannelForm, ClusterForm, ConfigForm, JobsForm, MayStartForm, PrometheusForm
+from bot.config_form import (
+    AlertForm,
+    AlertsForm,
+    BalancerForm,
+    ChannelForm,
+    ClusterForm,
+    ConfigForm,
+    JobsForm,
+    MayStartForm,
+    PrometheusForm,
+)
 from bot.settings import Settings
 from tests.fakes.redis_server import find_redis
 from tests.helm.chart import SECRETS, Rendered, merged, refusal, render, run
@@ -436,6 +446,8 @@ def test_every_value_is_in_the_schema_and_has_a_comment() -> None:
         ("properties.clusters.additionalProperties", ClusterForm),
         ("properties.clusters.additionalProperties.properties.prometheus.anyOf.1", PrometheusForm),
         ("properties.clusters.additionalProperties.properties.prometheus.anyOf.1.properties.jobs", JobsForm),
+        ("properties.clusters.additionalProperties.properties.balancer.anyOf.0", BalancerForm),
+        ("properties.clusters.additionalProperties.properties.balancer.anyOf.1.items", BalancerForm),
         ("properties.channels.additionalProperties", ChannelForm),
         ("properties.may_start", MayStartForm),
         ("properties.alerts", AlertsForm),
