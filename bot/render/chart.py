@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -26,7 +26,7 @@ _NOTHING = "·"
 
 Unit = Literal["s", "/s", "%", ""]
 Label = Field(min_length=1, max_length=24)
-Number = Field(allow_inf_nan=False)
+Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class History(Value):
@@ -34,7 +34,7 @@ class History(Value):
 
     label: str = Label
     unit: Unit = ""
-    values: tuple[float | None, ...] = Field(min_length=1, max_length=60)
+    values: tuple[Number | None, ...] = Field(min_length=1, max_length=60)
     from_: Moment = Field(alias="from")
     to: Moment
     worst: Literal["high", "low"] = "high"
@@ -45,8 +45,8 @@ class Phase(Value):
 
     label: str = Label
     unit: Unit = "s"
-    start: float = Field(ge=0, allow_inf_nan=False)
-    length: float = Field(ge=0, allow_inf_nan=False)
+    start: Number = Field(ge=0)
+    length: Number = Field(ge=0)
     ended: bool = True
 
 
