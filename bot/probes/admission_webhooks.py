@@ -63,7 +63,8 @@ def _broken(ctx: ProbeContext, hook: Hook, found: Behind) -> Finding:
     )
     assert found.outcome is not None
     subject = f"{hook.kind} {hook.configuration}/{hook.name}"
-    return ctx.finding(subject, Status.PROBLEM, found.outcome, says, evidence=hook.evidence)
+    warning = f"Whoever changes {hook.about} is refused: {hook.name} fails closed and has nobody behind it."
+    return ctx.finding(subject, Status.PROBLEM, found.outcome, says, evidence=hook.evidence, warning=warning)
 
 
 def _unknown(ctx: ProbeContext, hooks: Sequence[Hook]) -> Finding:

@@ -63,7 +63,10 @@ async def _look(ctx: ProbeContext, place: Endpoint, path: str) -> Finding:
         return ctx.finding(str(place), Status.NOT_CHECKED, "credentials-unavailable", says, todo=todo, raw_error=str(error))
     outcome, says = own.judge(tried, ctx.clock.now())
     status = own.STATUS.get(outcome, Status.PROBLEM)
-    return ctx.finding(str(place), status, outcome, f"{place} {says}.", seen=tried.asked, evidence=own.evidence(tried))
+    warning = own.ends_soon(tried, ctx.clock.now()) if outcome == "accepted" else None
+    return ctx.finding(
+        str(place), status, outcome, f"{place} {says}.", seen=tried.asked, evidence=own.evidence(tried), warning=warning
+    )
 
 
 async def _takes_no_strangers(ctx: ProbeContext, place: Endpoint) -> bool:

@@ -58,4 +58,6 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
     status = _STATUS.get(verdict.outcome, Status.PROBLEM)
     sentence = f"{place} {verdict.says}." + ("" if below.verified else f" The peer is not verified ({below.flaw}).")
     evidence = http.evidence(answers, verified=below.verified)
-    return ctx.finding(str(place), status, verdict.outcome, sentence, seen=answers.live, evidence=evidence)
+    alive = verdict.outcome == "checks-failing" and answers.live.status == 200
+    warning = f"{sentence[:-1]}; it is alive, and a balancer that asks /readyz leaves it out." if alive else None
+    return ctx.finding(str(place), status, verdict.outcome, sentence, seen=answers.live, evidence=evidence, warning=warning)

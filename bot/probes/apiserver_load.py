@@ -39,6 +39,7 @@ class Params(Value):
         "watches-many": "one kind is watched far more often than the number of nodes explains",
         "files-near-limit": "nine of ten files that the process may open are open",
         "webhook-calls-failing": "requests are refused because a webhook cannot be called",
+        "webhooks-slow": "every second call of a webhook takes more than a second, and requests wait for it",
         "not-told": "the metrics do not tell",
         "servers-differ": "no two readings are of the same server, so nothing can be said about now",
         **NOT_READ,
@@ -59,7 +60,9 @@ async def apiserver_load(ctx: ProbeContext, params: Params) -> AsyncGenerator[Fi
         yield ctx.finding(_SUBJECT, Status.INCONCLUSIVE, "servers-differ" if differ else "not-told", says)
         return
     for judged in load.judge(window, nodes):
-        yield ctx.finding(judged.subject, judged.status, judged.outcome, judged.says, evidence=judged.evidence)
+        yield ctx.finding(
+            judged.subject, judged.status, judged.outcome, judged.says, evidence=judged.evidence, warning=judged.warning
+        )
 
 
 async def _nodes(api: KubernetesReads, scrape: Scrape) -> int | None:

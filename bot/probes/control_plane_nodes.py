@@ -32,8 +32,12 @@ async def control_plane_nodes(ctx: ProbeContext, params: NoParams) -> AsyncGener
         return
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_look(ctx, node, address), name=f"node {node}") for node, address in asked]
-    for task in tasks:
-        yield task.result()
+    found = [task.result() for task in tasks]
+    bad = [one for one in found if one.status is Status.PROBLEM]
+    for one in found:
+        spared = one.status is Status.PROBLEM and any(other.status is Status.OK for other in found)
+        warning = f"{len(bad)} of {len(found)} control-plane nodes are down for who asks them: {one.sentence}" if spared else None
+        yield one.model_copy(update={"warning": warning})
 
 
 async def _others(ctx: ProbeContext) -> list[tuple[Endpoint, str | None]]:

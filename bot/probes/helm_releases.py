@@ -57,7 +57,11 @@ async def _counted(ctx: ProbeContext, api: KubernetesReads) -> Finding:
     says = f"{found.objects} release objects of {len(found.releases)} releases{more}; {found.superfluous} are superfluous."
     if not found.complete:
         return ctx.finding(_SUBJECT, Status.INCONCLUSIVE, "not-told", says, evidence=evidence, todo=_TODO)
-    return ctx.finding(_SUBJECT, Status.OK, "few", says, evidence=evidence)
+    soon = found.superfluous >= helm.MANY_SOON
+    warning = (
+        f"Helm keeps {found.superfluous} revisions more than it does by itself, most of {found.longest[0]}." if soon else None
+    )
+    return ctx.finding(_SUBJECT, Status.OK, "few", says, evidence=evidence, warning=warning)
 
 
 async def _estimated(ctx: ProbeContext, api: KubernetesReads) -> Finding:

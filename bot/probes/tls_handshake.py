@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator
 from bot.model.finding import Finding, Status
 from bot.model.observation import Failure
 from bot.model.target import Endpoint
-from bot.probes._shared import tls
+from bot.probes._shared import dates, tls
 from bot.probes._shared.addresses import over_addresses
 from bot.probes._shared.layers import VERSION_PATH, handshake, not_reached, reach
 from bot.registry import NoParams, ProbeContext, probe
@@ -52,9 +52,18 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
     now = ctx.clock.now()
     verdict = tls.judge(seen, target, now)
     status = _STATUS.get(verdict.outcome, Status.PROBLEM)
-    evidence = tls.evidence(seen, now)
     says, todo = f"{place} {verdict.says}.", _GIVE_CA if verdict.outcome == "authority-not-known" else None
-    return ctx.finding(str(place), status, verdict.outcome, says, seen=seen.normal, evidence=evidence, todo=todo)
+    warning = dates.of_server(str(place), seen.normal.chain, target.ca_pem, now) if verdict.outcome == "verified" else None
+    return ctx.finding(
+        str(place),
+        status,
+        verdict.outcome,
+        says,
+        seen=seen.normal,
+        evidence=tls.evidence(seen, now),
+        todo=todo,
+        warning=warning,
+    )
 
 
 async def _experiments(ctx: ProbeContext, place: Endpoint) -> tls.Seen:

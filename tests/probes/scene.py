@@ -34,6 +34,9 @@ PROBES = scan(bot.probes, Probe)
 MET: set[tuple[str, str]] = set()
 """Each probe's outcomes that the tests of this run have met; ``test_outcomes`` compares them with what is declared."""
 
+PASSED: dict[str, set[str]] = {}
+"""By test file, the texts among the parameters of the tests that passed."""
+
 HOST = "api.example.com"
 ADDRESS = "10.0.0.1"
 PLACE = f"{ADDRESS}:6443"

@@ -364,6 +364,7 @@ ETCD = "etcd_request_duration_seconds_bucket"
 ERRORS, WRITES = "etcd_request_errors_total", "etcd_requests_total"
 LONG = "apiserver_longrunning_requests"
 HOOK = "apiserver_admission_webhook_rejection_count"
+HOOK_TOOK = "apiserver_admission_webhook_admission_duration_seconds_bucket"
 CALLED = "apiserver_admission_webhook_request_total"
 FULL = ("workload-low", "service-accounts", "queue-full")
 WATCHED = ("WATCH", "", "configmaps", "cluster")
@@ -410,6 +411,9 @@ LOAD: list[Row] = [
     ("not-told", UNSURE, grows(process_max_fds={})),
     ("files-near-limit", PROBLEM, grows(process_open_fds={(): 950.0})),
     ("webhook-calls-failing", PROBLEM, grows(**{HOOK: {("w.example.com", "calling_webhook_error"): 1.0}})),
+    ("webhooks-slow", PROBLEM, grows(**{HOOK_TOOK: took(0, 6, "w.example.com", "1")})),
+    ("quick", OK, grows(**{HOOK_TOOK: took(4, 6, "w.example.com", "1")})),
+    ("quick", OK, grows({HOOK_TOOK: took(0, 60, "w", "1")}, **{HOOK_TOOK: took(0, 63, "w", "1")})),
     ("servers-differ", UNSURE, of_servers(1.0, 2.0, 3.0)),
     ("not-told", UNSURE, known(scrapes=[scrape(), scrape(4.0).model_copy(update={"complete": False})])),
     ("not-read", NOT_CHECKED, known()),

@@ -9,6 +9,7 @@ from bot.clock import utc
 from bot.model.base import Json, Value
 from bot.model.finding import Status
 from bot.model.observation import Failure, HttpAnswer
+from bot.probes._shared.dates import of_credentials
 from bot.probes._shared.http import is_kubernetes, parsed, shown
 from bot.probes._shared.words import ago
 
@@ -111,6 +112,11 @@ def user_of(answer: HttpAnswer) -> str | None:
     """The user a 403 names."""
     found = _USER.search(str(parsed(answer).get("message", "")))
     return found.group(1) if found else None
+
+
+def ends_soon(tried: Tried, now: datetime) -> str | None:
+    """A warning where the credentials end soon."""
+    return of_credentials(tried.about, moment(tried.about, "not_before"), moment(tried.about, "not_after"), now)
 
 
 def moment(about: Json, key: str) -> datetime | None:

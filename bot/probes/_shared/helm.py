@@ -14,6 +14,8 @@ KEPT = 10
 """What Helm itself keeps of a release unless it is told otherwise."""
 MANY = 1000
 """From so many superfluous objects on, a list of them has some 50 MB."""
+MANY_SOON = 300
+"""Said while it is no problem yet: they only grow until somebody limits them."""
 LARGE_COUNT, LARGE_BYTES = 1000, 20_000
 """Secrets of certificates and tokens have 1 to 6 kB; a release has its whole chart and manifest in it."""
 _NAME = re.compile(r"(sh\.helm\.release\.v1\..+)\.v\d+")

@@ -24,6 +24,7 @@ WANTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "apiserver_request_terminations_total": ("code",),
         "apiserver_admission_webhook_rejection_count": ("name", "error_type"),
         "apiserver_admission_webhook_request_total": ("name",),
+        "apiserver_admission_webhook_admission_duration_seconds_bucket": ("name", "le"),
         "apiserver_resource_objects": ("group", "resource"),
         "apiserver_resource_size_estimate_bytes": ("group", "resource"),
         "apiserver_storage_objects": ("resource",),
@@ -53,7 +54,12 @@ ENOUGH_ETCD, ETCD_SLOW_S, ETCD_SLOW_SHARE = 5, 0.1, 1 / 3
 a log is written or a leader changes; every third one does where its disk or its processor lacks time."""
 ENOUGH_ERRORS, ERRORS_SHARE = 2, 0.9
 """Objects that exist already count as errors, and next to them other writes succeed."""
-FILES_SHARE = 0.9
+FILES_SHARE, FILES_SOON = 0.9, 0.7
+ENOUGH_CALLS, SLOW_CALLS_SHARE, SLOW_CALL_S = 5, 1 / 2, 1.0
+"""A webhook answers within milliseconds, and everybody whose write it is asked about waits for it. That every second call of one
+takes a second is no chance."""
+QUOTAS, QUOTA_SHARE = (2 * 1024**3, 8 * 1024**3), 0.8
+"""etcd's quota is 2 GiB unless it is set, and its makers advise against more than 8 GiB. The API server does not know it."""
 FREE_WATCHES, WATCHES_A_NODE, SINGLE_WATCHES_A_NODE = 500, 20, 300
 """Each node's daemons watch a kind a few times, and a kubelet each object that its 110 pods mount; operators do the rest."""
 
@@ -66,6 +72,7 @@ class Judged(Value):
     outcome: str
     says: str
     evidence: Json = {}
+    warning: str | None = None
 
 
 class Window:
@@ -168,7 +175,15 @@ def etcd(window: Window) -> Judged:
         says = f"{slow:.0f} of {ended:.0f} requests to etcd took over 100 ms {window.words}."
         return Judged(subject=subject, status=Status.PROBLEM, outcome="etcd-slow", says=says, evidence=evidence)
     says = f"{slow:.0f} of {ended:.0f} requests to etcd took over 100 ms {window.words}, and {errors:.0f} writes failed."
-    return Judged(subject=subject, status=Status.OK, outcome="quick", says=says, evidence=evidence)
+    return Judged(subject=subject, status=Status.OK, outcome="quick", says=says, evidence=evidence, warning=_nearly_full(size))
+
+
+def _nearly_full(size: float) -> str | None:
+    """A warning where the size is just below one of the quotas that are usual."""
+    quota = next((quota for quota in QUOTAS if QUOTA_SHARE * quota <= size < quota), None)
+    if quota is None:
+        return None
+    return f"etcd's database has {_mib(size)}; where its quota is {_mib(quota)}, writes end when that is full."
 
 
 def busiest_watch(scrape: Scrape) -> tuple[Key | None, float]:
@@ -213,12 +228,16 @@ def files(window: Window) -> Judged:
     says = f"{used:.0f} of at most {limit:.0f} files are open."
     bad = used >= FILES_SHARE * limit
     outcome, status = ("files-near-limit", Status.PROBLEM) if bad else ("quick", Status.OK)
-    return Judged(subject=subject, status=status, outcome=outcome, says=says, evidence={"open": used, "limit": limit})
+    warning = (
+        f"Of the API server's files {says[:-1]}; at the limit it takes no connections." if used >= FILES_SOON * limit else None
+    )
+    evidence = {"open": used, "limit": limit}
+    return Judged(subject=subject, status=status, outcome=outcome, says=says, evidence=evidence, warning=warning)
 
 
 def webhooks(window: Window) -> Judged:
-    """Requests that are refused because a webhook could not be called: half of its calls at least, as one that answers may
-    fail now and then."""
+    """Requests that are refused because a webhook could not be called, half of its calls at least, as one that answers may
+    fail now and then; and requests that wait for one that is slow."""
     subject = "webhook calls"
     failed = window.grown("apiserver_admission_webhook_rejection_count", lambda key: key[1] == _FAILED)
     called = window.grown("apiserver_admission_webhook_request_total")
@@ -229,10 +248,28 @@ def webhooks(window: Window) -> Judged:
         return Judged(
             subject=subject, status=Status.PROBLEM, outcome="webhook-calls-failing", says=says, evidence={"refused": names}
         )
+    slow = _slow_webhooks(window)
+    if slow:
+        name, (late, ended) = max(slow.items(), key=lambda item: item[1])
+        says = f"{late:.0f} of {ended:.0f} calls of the webhook {name} took over 1 s {window.words}, and the requests waited."
+        evidence = {"slow": {name: late for name, (late, _) in slow.items()}}
+        return Judged(subject=subject, status=Status.PROBLEM, outcome="webhooks-slow", says=says, evidence=evidence)
     ever = sum(value for key, value in window.now("apiserver_admission_webhook_rejection_count").items() if key[1] == _FAILED)
     before = f"; {ever:.0f} were since the server started" if ever else ""
     says = f"No request was refused {window.words} because a webhook could not be called{before}."
     return Judged(subject=subject, status=Status.OK, outcome="quick", says=says)
+
+
+def _slow_webhooks(window: Window) -> dict[str, tuple[float, float]]:
+    """Of each webhook that is slow, how many of its calls were, and of how many."""
+    family = "apiserver_admission_webhook_admission_duration_seconds_bucket"
+    names = {key[0] for key in window.now(family)}
+    counted = {name: _over(window, family, SLOW_CALL_S, lambda key, name=name: key[0] == name) for name in names}
+    return {
+        name: (late, ended)
+        for name, (late, ended) in counted.items()
+        if ended >= ENOUGH_CALLS and late >= SLOW_CALLS_SHARE * ended
+    }
 
 
 def _number(text: str) -> float:
