@@ -41,6 +41,7 @@ SAYS_NOTHING_OF_THE_TARGET = {
     "not-read": "not-checked: the finding says which right or answer is missing",
     "not-told": "inconclusive: it is not told",
     "servers-differ": "inconclusive: no two readings of one server",
+    "start-not-told": "not-applicable: what answers is no API server itself, and tells no start",
     "time-not-told": "inconclusive: ages cannot be told",
     "availability-not-told": "inconclusive: it is not said yet",
     "answer-not-understood": "inconclusive: not from the way to the kubelet",
@@ -241,6 +242,7 @@ def test_the_ladder_always_runs_its_six_steps_and_some_beside_them():
     assert [step.probe for step in playbook.steps if not step.beside] == ["negative-control", *LAYER_OF]
     beside = {step.probe for step in playbook.steps if step.beside}
     assert beside == {
+        "apiserver-starts",
         "control-plane-nodes",
         "balancer-statistics",
         "prometheus-targets",
