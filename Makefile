@@ -32,7 +32,7 @@ COMPARE_HOME := $(or $(APIDOWN_COMPARE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/a
 COMPARE_PINS := tests/lab/compare/pins
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check fix lock docs schema lab-assets lab-prometheus helm-lint figures transcripts scoreboard compare compare-tools reliability image clean
+.PHONY: help setup demo test coverage check fix lock docs schema lab-assets lab-prometheus helm-lint figures transcripts scoreboard compare compare-tools recognition reliability image clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  \1\t/' | expand -t 16
@@ -146,6 +146,9 @@ figures: $(READY)  ## measure start time, memory, requests and events, and write
 
 transcripts: $(READY)  ## rehearse one fault for each playbook, and write its thread into docs/transcripts
 	$(BIN)/python -m tests.transcripts
+
+recognition: $(READY)  ## how well pasted texts are recognised, over the texts in APIDOWN_CORPUS
+	@$(BIN)/python -m tests.recognition
 
 reliability: $(READY)  ## kill replicas at every point while Slack fails, and write docs/reliability.md (RUNS=200 SEED=7 ONLY=13)
 	$(BIN)/python -m tests.reliability --runs $(RUNS) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))

@@ -237,6 +237,10 @@ async def test_rehearsals_are_listed(terminal: Terminal) -> None:
         (["investigate"], [".kube/config", "Next: apidown investigate https://HOST:6443, or give --kubeconfig FILE"]),
         (["investigate", "prod"], ["there is no cluster 'prod'", "Next: apidown investigate https://HOST:6443"]),
         (
+            ["investigate", 'Failed to pull image "web:1": connection refused'],
+            ["not about reaching an API server", "pulling an image", "Next: to look anyway: apidown investigate"],
+        ),
+        (
             ["investigate", "Unable to connect to the server: EOF"],
             ["this text names no server", "Next: apidown investigate https:"],
         ),
@@ -390,3 +394,57 @@ async def test_a_defect_is_no_verdict_and_is_redacted(terminal: Terminal) -> Non
     assert done.err.endswith("apidown itself failed: please report what is above.\n")
     assert "pa55word" not in done.err
     assert "very-own" not in done.err
+
+
+async def piped(terminal: Terminal, text: bytes, *words: str) -> Done:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.cli", *words), cwd=ROOT, env=terminal.environment, stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+    async with asyncio.timeout(WITHIN_S):
+        out, err = await process.communicate(text)
+    assert process.returncode is not None
+    return Done(status=process.returncode, out=out.decode(), err=err.decode())
+
+
+async def test_a_text_on_stdin_is_recognised_as_one_json_line(terminal: Terminal) -> None:
+    text = b"$ kubectl get nodes\n\xff\nThe connection to the server api.example:6443 was refused - did you specify it?\n"
+    done = await piped(terminal, text, "recognise")
+    assert (done.status, done.err) == (0, "")
+    told = json.loads(done.out)
+    assert list(told) == ["playbook", "symptom", "address", "confidence", "why"]
+    assert [*told.values()][:4] == ["connection-refused", "connection-refused", "api.example:6443", "high"]
+    assert "was refused" in told["why"]
+
+
+async def test_json_lines_are_recognised_each_and_a_bad_one_loses_none_of_the_others(terminal: Terminal) -> None:
+    lines = [
+        json.dumps({"id": "a", "text": "dial tcp 10.0.0.1:6443: connect: connection refused", "more": 1}),
+        "{not json",
+        "",
+        json.dumps({"id": 4, "text": None}),
+        json.dumps({"id": None, "text": "Failed to pull image web"}),
+        "[" * 100_000,
+        json.dumps({"text": "\ud800 hello"}),
+    ]
+    done = await piped(terminal, "\n".join(lines).encode(), "recognise", "--jsonl")
+    told = [json.loads(line) for line in done.out.splitlines()]
+    assert [one.get("playbook") for one in told] == ["connection-refused", None, None, "none", None, "none"]
+    assert [one.get("line") for one in told] == [None, 2, 4, None, 6, None]
+    assert [one.get("id", "-") for one in told] == ["a", "-", 4, None, "-", "-"]
+    assert done.status == 3
+    assert "line 2: this is not JSON" in done.err
+    assert "line 4: " in done.err
+    assert "3 of the lines could not be read" in done.err
+
+
+async def test_nothing_on_stdin_is_wrong_usage(terminal: Terminal) -> None:
+    done = await piped(terminal, b" \n", "recognise")
+    assert_four_parts(done, "there is no text on stdin", "Next: ")
+
+
+async def test_a_pasted_error_is_said_to_be_recognised_and_names_the_playbook_on_a_clean_ladder(terminal: Terminal) -> None:
+    async with cluster(terminal, "healthy") as environment:
+        pasted = "Unable to connect to the server: x509: certificate has expired or is not yet valid"
+        done = await terminal.run("investigate", pasted, **environment)
+    assert "Pasted text: certificate-expired. It is about the API server that kubectl asks" in " ".join(done.out.split())
+    assert "and the pasted text shows certificate-expired" in " ".join(done.out.split())

@@ -15,6 +15,7 @@ from bot.app import build_registry
 from bot.config import Config
 from bot.errors import UsageError
 from bot.playbook import default_folder, load_library
+from bot.recognise import wish
 from bot.recognise.cluster import cluster_meant
 from tests.require import missing
 
@@ -85,3 +86,5 @@ def test_whatever_people_paste_gets_a_stranger_or_a_sentence() -> None:
         with suppress(UsageError):
             # What somebody pasted never gets credentials.
             assert not cluster_meant(text.split(), config).configured
+            seen = wish.pasted(text, config)
+            assert not cluster_meant(text.split(), config, recognised=seen.recognised if seen else None).configured

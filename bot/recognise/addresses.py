@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bot.recognise.places import API_PATH, SERVICE_ADDRESS
 
-_HOST = r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?)"
+_HOST = r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)"
 _URL = re.compile(rf"(?P<scheme>https?)://(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?(?![\w.-])", re.IGNORECASE)
 _API_REQUEST = re.compile(rf"(?:/k8s/clusters/[\w-]{{1,80}})?{API_PATH}|/(?:version|healthz|livez|readyz)\b", re.IGNORECASE)
 # In the order of how sure it is that this is what was asked.

@@ -81,10 +81,9 @@ def _by_address(
         named = next((name for name, place in places if host == place[0] and port in (None, place[1])), None)
         if named is not None:
             return config.cluster_named(named, channel).cluster()
-    if recognised is not None and recognised.about is About.BEHIND:
-        return None
-    if recognised is not None and recognised.address is not None:
-        if has_default and is_inside(recognised.address):
+    if recognised is not None:
+        inside = has_default and recognised.address is not None and is_inside(recognised.address)
+        if recognised.address is None or recognised.about is About.BEHIND or inside:
             return None
         host, port = _host_and_port(recognised.address)
         if port is not None:

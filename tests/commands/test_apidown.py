@@ -207,6 +207,59 @@ def test_what_kubectl_asks_without_a_configuration_is_said_to_be_that():
     assert "kubectl config get-contexts" in ask(pasted).text
 
 
+REFUSED = "The connection to the server api.prod.example:6443 was refused - did you specify the right host or port?"
+PULL = 'Failed to pull image "web:1": dial tcp 203.0.113.9:443: connect: connection refused'
+
+
+@pytest.mark.parametrize("text", [REFUSED, f"prod {REFUSED}", f"--since 30m {REFUSED}", f"look:\n{REFUSED}\nsince ten minutes"])
+async def test_a_pasted_error_says_which_cluster_and_which_playbook(text):
+    engine = Engine()
+    await ask(text).then(engine)
+    (request,) = engine.requests
+    assert request.cluster.name == "prod"
+    assert request.playbook is None
+    seen = request.trigger.recognised
+    assert (seen.playbook, seen.symptom, seen.address) == ("connection-refused", "connection-refused", "api.prod.example:6443")
+
+
+async def test_a_pasted_alert_means_the_channels_own_cluster():
+    engine = Engine()
+    await ask("[FIRING:1] KubeAPIDown").then(engine)
+    assert engine.requests[0].cluster.name == "prod"
+    assert engine.requests[0].trigger.recognised.playbook == "connection-refused"
+
+
+def test_a_text_about_something_else_is_answered_and_starts_nothing():
+    answer = ask(PULL)
+    assert answer.then is None
+    assert "not about reaching an API server" in answer.text
+    assert "pulling an image from a registry" in answer.text
+    assert "To look anyway: /apidown CLUSTER" in answer.text
+
+
+@pytest.mark.parametrize("text", [f"prod {PULL}", f"--playbook connection-refused prod {PULL}"])
+async def test_it_is_looked_at_anyway_where_a_cluster_is_named(text):
+    engine = Engine()
+    await ask(text).then(engine)
+    assert engine.requests[0].cluster.name == "prod"
+    assert engine.requests[0].trigger.recognised.playbook is None
+
+
+async def test_words_that_say_nothing_are_not_said_to_be_recognised():
+    engine = Engine()
+    await ask("prod is slow since the rollout of today").then(engine)
+    assert engine.requests[0].trigger.recognised is None
+
+
+async def test_the_trigger_keeps_a_short_redacted_line():
+    engine = Engine()
+    await ask(f"prod Authorization: Bearer abcdefghijklmnopqrstuvwxyz012345\n{REFUSED}\n" + "and so on\n" * 1000).then(engine)
+    text = engine.requests[0].trigger.text
+    assert len(text) < 310
+    assert "\n" not in text
+    assert "abcdefghij" not in text
+
+
 async def test_a_configured_cluster_on_loopback_is_investigated():
     home = ClusterDefinition(name="home", server="https://127.0.0.1:6443")
     engine = Engine()

@@ -12,6 +12,7 @@ from bot.model.events import Trigger
 from bot.model.finding import Status
 from bot.model.investigation import ROUNDS_BY_ALERTS, Investigation, State
 from bot.model.playbook import Selects
+from bot.model.recognised import About, Recognised
 from bot.playbook import Library
 from bot.ports import Opening, Request, Resolution
 from tests.engine.desk import CLUSTER, HEALTHY, LADDER, LIBRARY, REFUSED, REFUSES, Desk, ScriptedVantage, request, says, settled
@@ -212,6 +213,36 @@ async def test_the_ladders_symptom_selects_the_playbook_and_the_alert_only_where
     async with desk.replica() as replica:
         opening = await replica.intake.start(fires(alert()))
         state = await desk.reached(opening.ref, lambda state: state.concluded is not None)
+    assert state.playbook is not None
+    assert (state.playbook.playbook, state.playbook.reason) == (playbook, reason)
+
+
+BY_TEXT = REFUSED.model_copy(update={"id": "by-text", "selects": Selects(), "title": "By text"})
+
+
+@pytest.mark.parametrize(
+    ("script", "playbook", "reason"),
+    [
+        (REFUSES, "refused", "the ladder shows connection-refused"),
+        (HEALTHY, "by-text", "the ladder shows no symptom, and the pasted text shows certificate-expired"),
+        (
+            {**REFUSES, "tcp-connect": says("tcp-connect", Status.PROBLEM, "connect-timeout")},
+            "by-text",
+            "no playbook is for connect-timeout, and the pasted text shows certificate-expired",
+        ),
+    ],
+)
+async def test_what_was_pasted_names_the_playbook_where_the_ladder_selects_none(
+    desk: Desk, script: dict[str, object], playbook: str, reason: str
+) -> None:
+    seen = Recognised(about=About.API_SERVER, playbook="by-text", symptom="certificate-expired", why="It says so.")
+    desk.vantage = ScriptedVantage(script)
+    desk.library = Library(playbooks={one.id: one for one in (LADDER, REFUSED, BY_TEXT)}, causes=LIBRARY.causes)
+    async with desk.replica() as replica:
+        trigger = Trigger(kind="command-line", who="ann", recognised=seen)
+        opening = await replica.intake.start(request().model_copy(update={"trigger": trigger}))
+        state = await desk.reached(opening.ref, lambda state: state.concluded is not None)
+    assert state.recognised == seen
     assert state.playbook is not None
     assert (state.playbook.playbook, state.playbook.reason) == (playbook, reason)
 
