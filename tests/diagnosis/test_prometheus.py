@@ -1,0 +1,105 @@
+"""What Prometheus's scrapes and values do to the verdict, with the real causes: what looks alike from outside is told apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.model.diagnosis import Confidence, Diagnosis, Verdict
+from bot.model.finding import Finding
+from bot.probes._shared import scrapes, signals
+from tests.diagnosis.facts import answer, finding, ladder
+
+
+def scraped(*outcomes: str) -> list[Finding]:
+    """The findings of both probes with these outcomes."""
+    found = []
+    for outcome in outcomes:
+        if outcome in scrapes.OUTCOMES:
+            status = scrapes.Said(subject="x", outcome=outcome, says="x").status
+            found.append(finding("prometheus-targets", outcome, outcome, status=status))
+        else:
+            status = signals.Said(subject="x", outcome=outcome, says="x").status
+            found.append(finding("prometheus-signals", outcome, outcome, status=status))
+    return found
+
+
+def verdict(failing: str, symptom: str, *outcomes: str) -> Diagnosis:
+    return answer([*ladder(failing or None, symptom), *scraped(*outcomes)]).diagnosis
+
+
+def first(found: Diagnosis) -> set[str]:
+    return {found.causes[0].id, *found.causes[0].tied_with}
+
+
+TCP, TLS, HTTP = "tcp-connect", "tls-handshake", "apiserver-health"
+
+TABLE = [
+    # Refused by the API server's own address
+    (TCP, "connection-refused", ["apiserver-refused", "node-up"], {"apiserver-not-running", "apiserver-wrong-bind-address"}),
+    (TCP, "connection-refused", ["apiserver-refused", "etcd-watched-less"], {"apiserver-not-running"}),
+    (TCP, "connection-refused", ["apiserver-refused", "etcd-watched-as-before"], {"apiserver-wrong-bind-address"}),
+    (TCP, "connection-refused", ["asked-up", "node-up"], {"firewall-reject"}),
+    # Refused by a balancer's address
+    (TCP, "connection-refused", ["apiserver-up", "balancer-refused"], {"lb-down"}),
+    (TCP, "connection-refused", ["apiserver-up", "asked-host-no-route"], {"lb-down"}),
+    (TCP, "connection-refused", ["apiserver-up", "balancer-up", "asked-host-up"], {"firewall-reject"}),
+    (TCP, "connection-refused", ["apiserver-up"], {"lb-down", "firewall-reject"}),
+    # Silence
+    (TCP, "connect-timeout", ["asked-up", "node-up"], {"firewall-drop", "authorized-ip-ranges"}),
+    (TCP, "connect-timeout", ["apiserver-up", "asked-host-up", "balancer-up"], {"firewall-drop", "authorized-ip-ranges"}),
+    (TCP, "connect-timeout", ["apiserver-silent", "node-silent"], {"node-down"}),
+    (TCP, "connect-timeout", ["apiserver-no-route", "node-no-route"], {"node-down"}),
+    (TCP, "host-unreachable", ["apiserver-no-route", "node-no-route"], {"node-down"}),
+    (TCP, "host-unreachable", ["apiserver-up", "asked-host-no-route", "balancer-no-route"], {"lb-down"}),
+    # A process that says nothing
+    (TLS, "tls-silent", ["apiserver-silent", "node-up", "etcd-up", "files-free"], {"apiserver-hung"}),
+    (TLS, "tls-silent", ["apiserver-refused", "etcd-refused"], {"etcd-unavailable"}),
+    (TLS, "tls-silent", ["asked-up", "files-near-limit", "etcd-up"], {"file-descriptors-exhausted"}),
+    # Nobody behind the balancer
+    (TLS, "tls-closed", ["apiserver-refused", "node-up", "etcd-watched-less"], {"apiserver-not-running"}),
+    (TLS, "tls-closed", ["apiserver-up", "etcd-refused"], {"etcd-unavailable"}),
+    (TLS, "tls-closed", ["apiserver-up", "etcd-silent"], {"etcd-unavailable"}),
+    (TLS, "tls-closed", ["apiserver-no-route", "node-no-route"], {"node-down"}),
+    # It says so itself
+    (HTTP, "etcd-check-failing", ["asked-up", "etcd-refused"], {"etcd-unavailable"}),
+    (HTTP, "overloaded", ["apiserver-shedding"], {"overloaded"}),
+]
+
+
+@pytest.mark.parametrize(("failing", "symptom", "outcomes", "wanted"), TABLE)
+def test_what_looks_alike_from_outside_is_told_apart(failing: str, symptom: str, outcomes: list[str], wanted: set[str]) -> None:
+    assert first(verdict(failing, symptom, *outcomes)) == wanted
+
+
+_DECISIVE = {"etcd-refused"}
+
+
+@pytest.mark.parametrize(("failing", "symptom", "outcomes", "wanted"), TABLE)
+def test_scrapes_alone_make_nothing_certain_but_an_etcd_that_refuses(
+    failing: str, symptom: str, outcomes: list[str], wanted: set[str]
+) -> None:
+    """A second place is strong evidence. What may lie between it and the fault is not known, so little is decided by it."""
+    found = verdict(failing, symptom, *outcomes)
+    without = verdict(failing, symptom)
+    high = {cause.id for cause in found.causes if cause.confidence is Confidence.HIGH}
+    assert high <= {cause.id for cause in without.causes if cause.confidence is Confidence.HIGH} | (
+        {"etcd-unavailable"} if _DECISIVE & {*outcomes} else set()
+    )
+
+
+@pytest.mark.parametrize("outcome", ["stale", "never-up", "not-told", "no-such-target", "clusters-mixed", "not-answered"])
+def test_what_cannot_tell_changes_nothing(outcome: str) -> None:
+    before, after = verdict(TCP, "connection-refused"), verdict(TCP, "connection-refused", outcome)
+    assert [(cause.id, cause.score) for cause in before.causes] == [(cause.id, cause.score) for cause in after.causes]
+
+
+@pytest.mark.parametrize(
+    "outcome", ["asked-up", "apiserver-up", "apiservers-differ", "others-down", "stale", "not-configured", "never-up"]
+)
+def test_a_clean_ladder_stays_healthy(outcome: str) -> None:
+    assert verdict("", "", outcome).verdict is Verdict.HEALTHY
+
+
+def test_an_etcd_that_can_be_scraped_does_not_clear_the_api_servers_way_to_it() -> None:
+    """Its metrics have a listener of their own: a filter or a certificate between the two is not seen by Prometheus."""
+    assert "etcd-unavailable" in first(verdict(HTTP, "etcd-check-failing", "asked-up", "etcd-up"))
