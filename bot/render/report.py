@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.diagnosis.onset import ASKED
 from bot.diagnosis.warnings import next_to_break
+from bot.model.answer import is_answer
 from bot.model.base import Json
 from bot.model.diagnosis import Verdict
 from bot.model.finding import Finding, Status
@@ -128,7 +129,7 @@ def _found(line: Line, finding: Finding) -> form.ReportStep:
     return form.ReportStep(
         id=line.step.plan.id,
         title=line.title,
-        probe=finding.probe,
+        probe=None if is_answer(finding) else finding.probe,
         vantage=str(finding.vantage),
         subject=finding.subject,
         status=finding.status,

@@ -239,9 +239,17 @@ def not_looked_at(investigation: Investigation) -> list[Unchecked]:
     """What nobody looked at and no button asks for. Steps for a person are asked for as soon as there is a verdict; what was
     looked at and could not be told is listed as that."""
     told = {one_line(finding.sentence) for finding in investigation.findings if finding.status is not Status.NOT_CHECKED}
-    asked = investigation.diagnosis is not None
+    asked = asks_people(investigation)
     items = unchecked(investigation)
     return [item for item in items if not (asked and item.needs_person) and (item.label or one_line(item.why) not in told)]
+
+
+def asks_people(investigation: Investigation) -> bool:
+    """Whether the steps for a person are worth a person's time: there is a verdict, and it is no all-clear that nobody doubts,
+    neither by naming the playbook nor by an alert that fires."""
+    if investigation.diagnosis is None:
+        return False
+    return not investigation.is_healthy or investigation.opened.playbook is not None or investigation.alerts_fire
 
 
 def by_reason(items: Iterable[Unchecked]) -> list[Reason]:
@@ -249,7 +257,7 @@ def by_reason(items: Iterable[Unchecked]) -> list[Reason]:
     be asked`` and the same of the pods have one reason."""
     reasons: dict[str, list[Unchecked]] = {}
     for item in items:
-        why = _UNCONFIGURED if item.unconfigured else _reason_of(one_line(item.why))
+        why = _UNCONFIGURED if item.unconfigured else _BY_A_PERSON if item.needs_person else _reason_of(one_line(item.why))
         reasons.setdefault(why, []).append(item)
     folded = [
         # Alone, a sentence says more than its reason.
@@ -264,6 +272,7 @@ def inside(text: str) -> str:
     return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2].isspace() else text
 
 
+_BY_A_PERSON = "A person has to look"
 _UNCONFIGURED = "Nobody configured it for this cluster"
 _BECAUSE = re.compile(r"^[^:]{3,120}?(?:: |, because )(?=\S)")
 _NO_API = re.compile(r"\bthe API server cannot be asked\b.*", re.I)

@@ -51,9 +51,9 @@ def _after_the_steps(investigation: Investigation, posted: Sequence[str]) -> lis
     """What was not checked, what changed and the verdict: they are about the steps, so they come after them."""
     made: list[Message] = []
     number = story.round_number(investigation)
-    told = investigation.diagnosis is not None
-    made += [page for page in thread_manual.pages(investigation) if told or page.key in posted]
-    over = told or story.is_over(investigation)
+    asked = story.asks_people(investigation)
+    made += [page for page in thread_manual.pages(investigation) if asked or page.key in posted]
+    over = investigation.diagnosis is not None or story.is_over(investigation)
     if f"unchecked/{number}" in posted or (over and thread_replies.has_unchecked(investigation)):
         made.append(thread_replies.unchecked(investigation))
     own, folded = _correlations(investigation, posted)

@@ -255,7 +255,7 @@ def found_line(investigation: Investigation) -> Markup:
 def ask_line(investigation: Investigation) -> Markup:
     """How much is for a person, and what of it would tell most."""
     waiting = [line for line in story.for_people(investigation) if line.step.answer is None]
-    if not waiting:
+    if not waiting or not story.asks_people(investigation):
         return Markup("")
     first = story.asked_first(investigation)
     tells = f"; most would tell {', '.join(f'{line.number}. {line.title}' for line in first[:2])}" if first else ""

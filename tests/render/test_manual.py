@@ -8,6 +8,7 @@ from bot.model.answer import Answer
 from bot.model.events import EventType, StepPlan
 from bot.model.message import Message
 from bot.render import thread_manual
+from bot.render.report import as_json
 from bot.render.thread import messages
 from tests.render.builder import Story
 from tests.render.scenarios import SCENARIOS
@@ -128,6 +129,28 @@ def test_an_answer_moves_no_step_to_another_page() -> None:
     assert before == after
     for message in messages(story.state, now=story.at):
         assert_within_budgets(message)
+
+
+def test_a_healthy_cluster_asks_nobody_unless_the_playbook_was_named() -> None:
+    calm = SCENARIOS["healthy"]().state.diagnosis
+    assert calm is not None
+    story = Story().begin().select(*steps(3))
+    for plan in steps(3):
+        story.by_hand(plan.id)
+    story.diagnose(calm).conclude()
+    assert KEY not in thread(story)
+    assert "*3 steps:* A person has to look" in transcript([thread(story)["unchecked/1"]])
+    assert "For a person" not in transcript([thread(story)["root"]])
+    named = story.state.opened.model_copy(update={"playbook": "connection-refused"})
+    story._state = story.state.model_copy(update={"opened": named})
+    assert KEY in thread(story)
+
+
+def test_an_answer_is_in_the_json_report_with_who_said_it() -> None:
+    report = as_json(SCENARIOS["answered"]().state)
+    [step] = [one for one in report["steps"] if one["id"] == "kubelet"]
+    assert (step["probe"], step["vantage"], step["status"], step["outcome"]) == (None, "person", "problem", "found")
+    assert step["evidence"]["name"] == "alice"
 
 
 def test_a_name_that_slack_would_not_take_gets_commands_without_buttons() -> None:
