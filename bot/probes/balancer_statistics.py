@@ -7,6 +7,7 @@ are left; whether the frontend has room. Where servers are up it is asked again 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 from pydantic import Field
@@ -36,8 +37,13 @@ async def balancer_statistics(ctx: ProbeContext, params: Params) -> AsyncGenerat
         says = "No balancer is configured that tells of itself; HAProxy can, where the cluster's key balancer says."
         yield ctx.finding("balancer", backends.STATUS["none-configured"], "none-configured", says, todo=_TODO)
         return
-    for one in ctx.balancer.balancers:
-        for finding in await _look(ctx, ctx.balancer, one, params):
+    async with asyncio.TaskGroup() as group:
+        looks = [
+            group.create_task(_look(ctx, ctx.balancer, one, params), name=f"balancer {one.called}")
+            for one in ctx.balancer.balancers
+        ]
+    for look in looks:
+        for finding in look.result():
             yield finding
 
 

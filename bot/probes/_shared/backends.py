@@ -141,9 +141,10 @@ def server(row: BalancerRow, before: BalancerRow | None, now: datetime, *, api_p
         "down_s": row.down_s,
         "sessions": row.sessions,
         "session_limit": row.session_limit,
-        "connection_errors": row.connection_errors,
-        "response_errors": row.response_errors,
-        "redispatched": row.redispatched,
+        # Nothing is said of what has not happened.
+        "connection_errors": row.connection_errors or None,
+        "response_errors": row.response_errors or None,
+        "redispatched": row.redispatched or None,
     }
     shown = {key: value for key, value in evidence.items() if value not in (None, "")}
     return Said(outcome=outcome, says=f"is {row.status or 'in an unknown state'}{since}: {why}", evidence=shown)
