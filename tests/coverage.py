@@ -79,7 +79,7 @@ def how(item: Item) -> str:
     if not own:
         return LATER if later else MANUAL
     today = IN_FORM if own == {"C"} else AUTOMATIC
-    return f"{today}; more with an agent" if later else today
+    return f"{today}, more with an agent" if later else today
 
 
 def gaps(name: str, carried: list[Carrier]) -> Iterator[str]:
