@@ -77,7 +77,7 @@ ENDED: list[tuple[str, str]] = [
 OTHERS: list[tuple[str, str, str]] = [
     ("etcd-ended", "etcd", ETCD % ("fatal", "listen tcp 10.0.0.11:2380: bind: address already in use")),
     ("etcd-ended", "etcd", ETCD % ("panic", "tocommit(11) is out of range")),
-    ("controller-ended", "kube-controller-manager", 'E1120 11:59:01.1       1 controllermanager.go:340] "leaderelection lost"'),
+    ("lease-lost", "kube-controller-manager", 'E1120 11:59:01.1       1 controllermanager.go:340] "leaderelection lost"'),
     ("controller-ended", "kube-scheduler", "Error: unknown flag: --x"),
     ("certificate-expired", "kube-controller-manager", WARNS + "x509: certificate has expired or is not yet valid"),
 ]

@@ -147,7 +147,8 @@ def telling(answer: LogAnswer, look: Look) -> Line | None:
         text = raw[stamp.end() :] if stamp else raw
         rank, outcome = _form(text)
         if outcome and (look.ended or outcome not in _ENDS):
-            outcome = _END_OF.get(look.component, outcome) if outcome in _ENDS else outcome
+            if outcome in _ENDS and outcome != "lease-lost":
+                outcome = _END_OF.get(look.component, outcome)
             line = Line(outcome=outcome, text=text.strip(), at=moment(stamp[1]) if stamp else None)
             found.append((-rank, place, line))
     many = Counter(line.outcome for _, _, line in found)
