@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,8 +12,10 @@ from bot.engine.answers import weigh_again
 from bot.engine.journal import make_event
 from bot.errors import Unavailable
 from bot.model.answer import Answer, ManualAnswered
+from bot.model.base import Json
 from bot.model.diagnosis import Confidence, Verdict
 from bot.model.events import Event, EventType
+from bot.model.finding import Finding
 from bot.model.investigation import Investigation, State
 from bot.model.playbook import Cause, Domain, EvidenceLine, Weight
 from bot.model.replay import replay
@@ -245,3 +248,38 @@ async def test_a_note_is_redacted_before_it_is_stored(desk: Desk) -> None:
         await replica.intake.answer(opening.ref, told(note=f"it says {secret}"), round=1)
         await desk.reached(opening.ref, weighed)
     assert "hunter2hunter2" not in str(await desk.events(opening.ref))
+
+
+async def test_a_round_that_broke_off_keeps_saying_so_whatever_is_answered(desk: Desk) -> None:
+    async def breaks(round: int, params: Json) -> AsyncIterator[Finding]:
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+        yield
+
+    desk.vantage.script["apiserver-pods"] = breaks
+    async with desk.replica() as replica:
+        opening = await replica.intake.start(request())
+        before = await desk.reached(opening.ref, concluded)
+        assert before.diagnosis is not None
+        assert "apidown itself failed" in before.diagnosis.headline
+        assert await replica.intake.answer(opening.ref, told(), round=1) is Noted.NEW
+        state = await desk.reached(opening.ref, lambda state: state.answers == 1)
+        await replica.intake.cancel(opening.ref, who="ann")
+        await settled(desk)
+    log = await desk.types(opening.ref)
+    assert state.diagnosis == before.diagnosis
+    assert log.index("manual-answered") > max(place for place, kind in enumerate(log) if kind == "diagnosed")
+
+
+async def test_an_answer_in_the_moment_of_closing_is_weighed_or_told_to_be_late(desk: Desk) -> None:
+    """Several times, because the moment is short: never noted and left unweighed."""
+    desk.watch = timedelta(0)
+    for _ in range(12):
+        async with desk.replica() as replica:
+            opening = await replica.intake.start(request())
+            await desk.reached(opening.ref, lambda state: state.diagnosis is not None)
+            noted = await replica.intake.answer(opening.ref, told(), round=1)
+            state = await desk.reached(opening.ref, lambda state: state.closed is not None)
+            await settled(desk)
+        assert (noted is Noted.NEW) == (state.weighed == 1)
+        assert noted in (Noted.NEW, Noted.OVER)
