@@ -178,15 +178,19 @@ def _nets(peer: Json) -> Iterator[Net]:
     block = peer.get("ipBlock")
     if not block:
         return
-    left: list[Net] = [_net(block["cidr"])]
+    left: list[Net] = _net(block.get("cidr")) or list(_EVERYWHERE)
     for text in block.get("except") or ():
-        out = _net(text)
-        left = [part for net in left for part in _without(net, out)]
+        for out in _net(text):
+            left = [part for net in left for part in _without(net, out)]
     yield from left
 
 
-def _net(text: str) -> Net:
-    return ipaddress.ip_network(text, strict=False)
+def _net(text: object) -> list[Net]:
+    """Nothing for what is no range of addresses, such as one with leading zeros, which old servers took."""
+    try:
+        return [ipaddress.ip_network(str(text), strict=False)]
+    except ValueError:
+        return []
 
 
 def _without(net: Net, out: Net) -> Iterator[Net]:

@@ -216,6 +216,8 @@ def test_a_port_s_name_counts_as_fitting() -> None:
         ([{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}], None),
         ([{"from": [{"ipBlock": {"cidr": "0.0.0.0/1"}}, {"ipBlock": {"cidr": "128.0.0.0/1"}}]}], None),
         ([{"from": [{"ipBlock": {"cidr": "::/0"}}]}], None),
+        ([{"from": [{"ipBlock": {"cidr": "010.0.0.0/8"}}]}], None),
+        ([{"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["no range"]}}]}], ["10.0.0.0/8"]),
         ([{"from": [{"ipBlock": {"cidr": "10.0.0.0/30", "except": ["10.0.0.2/31"]}}]}], ["10.0.0.0/31"]),
         ([{"from": [{"ipBlock": {"cidr": "10.0.0.0/30", "except": ["10.0.0.0/8", "2001:db8::/32"]}}]}], []),
         ([{"from": [{"ipBlock": {"cidr": "2001:db8::/32", "except": ["2001:db8::/33"]}}]}], ["2001:db8:8000::/33"]),

@@ -25,7 +25,7 @@ from bot.model.network_policy import (
     keys,
 )
 from bot.model.network_policy import outside as reached_from
-from bot.model.target import Endpoint
+from bot.model.target import Endpoint, literal
 from bot.ports import ApiObject, Kind, KubernetesReads
 from bot.probes._shared import tunnel
 from bot.probes._shared.reads import moment
@@ -141,13 +141,13 @@ async def _system_labels(api: KubernetesReads, policies: Sequence[Policy]) -> di
 
 async def ways(api: KubernetesReads) -> Ways:
     """Where clients in the cluster reach the API server. Raises Unavailable."""
-    servers = tuple(await api.list_endpoint_addresses("default", "kubernetes"))
+    servers = tuple(place for place in await api.list_endpoint_addresses("default", "kubernetes") if literal(place.host))
     found = await api.list_objects(Kind.SERVICES, namespace="default", field_selector="metadata.name=kubernetes", limit=1)
     services = [
         Endpoint(host=address, port=port["port"])
         for one in found.items
         for address in one.data.get("clusterIPs", ())
-        if address != "None"
+        if literal(address)
         for port in one.data.get("ports", ())
     ]
     return Ways(servers=servers, services=tuple(services))
