@@ -231,6 +231,10 @@ class Reason:
     items: tuple[Unchecked, ...]
 
     @property
+    def unconfigured(self) -> bool:
+        return all(item.unconfigured for item in self.items)
+
+    @property
     def labels(self) -> list[str]:
         return list(dict.fromkeys(item.label for item in self.items if item.label))
 
@@ -273,7 +277,7 @@ def inside(text: str) -> str:
 
 
 _BY_A_PERSON = "A person has to look"
-_UNCONFIGURED = "Nobody configured it for this cluster"
+_UNCONFIGURED = "Not configured for this cluster"
 _BECAUSE = re.compile(r"^[^:]{3,120}?(?:: |, because )(?=\S)")
 _NO_API = re.compile(r"\bthe API server cannot be asked\b.*", re.I)
 

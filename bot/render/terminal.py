@@ -263,7 +263,8 @@ def _unchecked_names(investigation: Investigation) -> Iterator[str]:
         if len(reason.labels) > 1:
             why = shorten(story.inside(reason.why.rstrip(".")), 400)
             names = "; ".join(shorten(label, 200) for label in reason.labels)
-            yield from _fill(f"{len(reason.labels)} could not be checked, because {why}: {names}", first="  ? ", rest="    ")
+            said = why if reason.unconfigured else f"could not be checked, because {why}"
+            yield from _fill(f"{len(reason.labels)} {said}: {names}", first="  ? ", rest="    ")
         else:
             alone.append(shorten(reason.items[0].label or reason.why, 400))
     if alone:
