@@ -57,18 +57,17 @@ async def _counted(ctx: ProbeContext, api: KubernetesReads) -> Finding:
     says = f"{found.objects} release objects of {len(found.releases)} releases{more}; {found.superfluous} are superfluous."
     if not found.complete:
         return ctx.finding(_SUBJECT, Status.INCONCLUSIVE, "not-told", says, evidence=evidence, todo=_TODO)
-    soon = found.superfluous >= helm.MANY_SOON
-    warning = (
-        f"Helm keeps {found.superfluous} revisions more than it does by itself, most of {found.longest[0]}." if soon else None
-    )
-    return ctx.finding(_SUBJECT, Status.OK, "few", says, evidence=evidence, warning=warning)
+    return ctx.finding(_SUBJECT, Status.OK, "few", says, evidence=evidence, warning=helm.piles_up(found))
 
 
 async def _estimated(ctx: ProbeContext, api: KubernetesReads) -> Finding:
     number, size = helm.secrets(await api.read_metrics(load.WANTED))
     evidence = {"secrets": number, "mean_bytes": size and round(size)}
     if number is not None and number < helm.LARGE_COUNT:
-        return ctx.finding(_SUBJECT, Status.OK, "few", f"There are {number:.0f} secrets of all kinds.", evidence=evidence)
+        says = f"There are {number:.0f} secrets of all kinds."
+        soon = number >= helm.LARGE_SOON and size is not None and size >= helm.LARGE_BYTES
+        warning = f"{says[:-1]}, as large as Helm's releases are; from {helm.LARGE_COUNT} on lists are slow." if soon else None
+        return ctx.finding(_SUBJECT, Status.OK, "few", says, evidence=evidence, warning=warning)
     if number is None or size is None or size < helm.LARGE_BYTES:
         known = "How many secrets there are is not told" if number is None else f"There are {number:.0f} secrets of all kinds"
         return ctx.finding(

@@ -56,10 +56,11 @@ async def kube_system_workloads(ctx: ProbeContext, params: Params) -> AsyncGener
             yield not_read(ctx, f"{kind.value} in {params.namespace}", one)
     items = [item for one in found if isinstance(one, Listing) for item in one.items]
     judged = [(item, workloads.judge(item)) for item in items if item.kind != Kind.CONFIG_MAP_NAMES.value]
-    told = [(item, state) for item, state in judged if state.outcome != "available"]
+    told = [(item, state) for item, state in judged if state.outcome != "available" or state.warning]
     for item, state in told[:_MOST]:
-        status = Status.OK if state.outcome == "rolling-out" else Status.PROBLEM
-        yield ctx.finding(f"{item.kind}/{item.name}", status, state.outcome, f"{state.says}.", evidence=workloads.evidence(item))
+        says, about = f"{state.says}.", workloads.evidence(item)
+        subject = f"{item.kind}/{item.name}"
+        yield ctx.finding(subject, state.status, state.outcome, says, evidence=about, warning=state.warning)
     if not judged and not any(isinstance(one, Unavailable) for one in found):
         yield ctx.finding(params.namespace, Status.NOT_APPLICABLE, "none-found", f"No workloads are in {params.namespace}.")
     elif judged and not told:

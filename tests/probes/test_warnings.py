@@ -16,9 +16,11 @@ from bot.model.base import Json
 from bot.model.finding import Status
 from bot.model.observation import Failure
 from bot.model.target import Endpoint
+from bot.ports import Kind
 from tests.fakes.network import NOW, certificate
 from tests.probes.scene import ADDRESS, PLACE, OwnCredentials, Scene, target
-from tests.probes.test_behind import grows, hooks, releases
+from tests.probes.test_behind import grows, hooks, releases, secrets
+from tests.probes.test_kube_system_workloads import system, workload
 
 DAY = timedelta(days=1)
 YEAR = {"not_before": NOW - 300 * DAY}
@@ -136,6 +138,20 @@ async def test_helms_revisions_that_pile_up_are_warned_of_before_they_are_a_prob
     )
     releases(12, 5)(scene)
     assert (await scene.one("helm-releases", count=True)).warning is None
+    secrets(700, 700 * 45_000)(scene)
+    assert (await scene.one("helm-releases")).warning == (
+        "There are 700 secrets of all kinds, as large as Helm's releases are; from 1000 on lists are slow."
+    )
+    secrets(700, 700 * 3_000)(scene)
+    assert (await scene.one("helm-releases")).warning is None
+
+
+async def test_the_last_pod_of_a_workload_is_warned_of() -> None:
+    (last,) = await system(workload(Kind.DEPLOYMENTS, "coredns", 2, 1)).run("kube-system-workloads")
+    assert (last.outcome, last.status) == ("available", Status.OK)
+    assert last.warning == "Deployment coredns has one pod left of 2; with the next failure there is none."
+    (fine,) = await system(workload(Kind.DEPLOYMENTS, "coredns", 3, 2)).run("kube-system-workloads")
+    assert fine.warning is None
 
 
 async def test_one_node_of_two_that_is_down_is_warned_of_and_both_are_an_outage() -> None:

@@ -16,7 +16,7 @@ MANY = 1000
 """From so many superfluous objects on, a list of them has some 50 MB."""
 MANY_SOON = 300
 """Said while it is no problem yet: they only grow until somebody limits them."""
-LARGE_COUNT, LARGE_BYTES = 1000, 20_000
+LARGE_COUNT, LARGE_SOON, LARGE_BYTES = 1000, 500, 20_000
 """Secrets of certificates and tokens have 1 to 6 kB; a release has its whole chart and manifest in it."""
 _NAME = re.compile(r"(sh\.helm\.release\.v1\..+)\.v\d+")
 
@@ -54,6 +54,13 @@ async def count(api: KubernetesReads) -> Counted:
         if after is None:
             break
     return Counted(objects=objects, releases=dict(revisions), complete=after is None)
+
+
+def piles_up(found: Counted) -> str | None:
+    """A warning while it is no problem yet."""
+    if found.superfluous < MANY_SOON:
+        return None
+    return f"Helm keeps {found.superfluous} revisions more than it does by itself, most of {found.longest[0]}."
 
 
 def secrets(scrape: Scrape) -> tuple[float | None, float | None]:

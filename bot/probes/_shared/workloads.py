@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bot.clock import stamp, utc
 from bot.errors import Unavailable
 from bot.model.base import Json, Value
+from bot.model.finding import Status
 from bot.ports import ApiObject, Kind, KubernetesReads, Listing
 from bot.probes._shared.policies import last_write
 from bot.probes._shared.reads import condition
@@ -43,6 +44,11 @@ class State(Value):
 
     outcome: str
     says: str
+    warning: str | None = None
+
+    @property
+    def status(self) -> Status:
+        return Status.OK if self.outcome in ("available", "rolling-out") else Status.PROBLEM
 
 
 def judge(item: ApiObject) -> State:
@@ -58,7 +64,8 @@ def judge(item: ApiObject) -> State:
         return State(outcome="rollout-stuck", says=f"{what} does not finish its rollout: {counted}")
     if updated < wanted or not item.data.get("observed", True):
         return State(outcome="rolling-out", says=f"{what} is being rolled out: {updated} of {wanted} new, {counted}")
-    return State(outcome="available", says=f"{what}: {counted}")
+    last = f"{what} has one pod left of {wanted}; with the next failure there is none." if available == 1 < wanted else None
+    return State(outcome="available", says=f"{what}: {counted}", warning=last)
 
 
 def _outcome(item: ApiObject, usual: str) -> str:
