@@ -26,7 +26,7 @@ async def prometheus_history(ctx: ProbeContext, params: NoParams) -> AsyncGenera
         return
     try:
         place = await scraping.place_of(ctx, 0)
-        api, _ = scraping.selectors(await reads.targets(), place, reads)
+        api = scraping.matchers(await reads.targets(), place, reads).apis
         found = await history.read(reads, api, ctx.clock.now()) if api else []
     except Unavailable as error:
         says = f"Not checked: {error.what}."

@@ -52,10 +52,12 @@ async def prometheus_signals(ctx: ProbeContext, params: Params) -> AsyncGenerato
 async def _signals(ctx: ProbeContext, reads: MetricsReads, patience_s: float) -> list[signals.Said]:
     place = await scraping.place_of(ctx, patience_s)
     targets = await reads.targets()
-    api, etcd = scraping.selectors(targets, place, reads)
+    of = scraping.matchers(targets, place, reads)
     servers = len({one.address for one in targets if one.role is Role.APISERVER})
-    found = await signals.of_processes(reads, api) if api else []
-    if etcd:
-        found += await signals.of_etcd(reads, etcd)
-        found += await signals.of_watches(ctx, reads, place, etcd, servers)
+    found = await signals.of_processes(reads, of.apis) if of.apis else []
+    if of.etcd:
+        found += await signals.of_etcd(reads, of.etcd)
+        found += await signals.of_watches(ctx, reads, place, of.etcd, servers)
+    if of.nodes:
+        found += await signals.of_queues(ctx, reads, place, of.nodes)
     return found

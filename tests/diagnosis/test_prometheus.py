@@ -51,11 +51,22 @@ TABLE = [
     (TCP, "connect-timeout", ["apiserver-no-route", "node-no-route"], {"node-down"}),
     (TCP, "host-unreachable", ["apiserver-no-route", "node-no-route"], {"node-down"}),
     (TCP, "host-unreachable", ["apiserver-up", "asked-host-no-route", "balancer-no-route"], {"lb-down"}),
+    (TCP, "connect-timeout", ["apiserver-silent", "node-up"], {"firewall-drop"}),
+    (
+        TCP,
+        "connect-timeout",
+        ["apiserver-silent", "node-up", "listen-queue-overflowing"],
+        {"listen-queue-overflow", "apiserver-hung"},
+    ),
+    # A port that is not the API server's
+    (TCP, "connection-refused", ["apiserver-at-other-port", "asked-host-up"], {"client-misconfigured"}),
     # A process that says nothing
     (TLS, "tls-silent", ["apiserver-silent", "node-up", "etcd-up", "files-free"], {"apiserver-hung"}),
     (TLS, "tls-silent", ["apiserver-refused", "etcd-refused"], {"etcd-unavailable"}),
     (TLS, "tls-silent", ["asked-up", "files-near-limit", "etcd-up"], {"file-descriptors-exhausted"}),
+    (TLS, "tls-silent", ["apiserver-up", "asked-host-up", "balancer-silent", "files-free"], {"lb-down"}),
     # Nobody behind the balancer
+    (TLS, "tls-closed", ["apiserver-silent", "node-up", "etcd-up"], {"apiserver-hung"}),
     (TLS, "tls-closed", ["apiserver-refused", "node-up", "etcd-watched-less"], {"apiserver-not-running"}),
     (TLS, "tls-closed", ["apiserver-up", "etcd-refused"], {"etcd-unavailable"}),
     (TLS, "tls-closed", ["apiserver-up", "etcd-silent"], {"etcd-unavailable"}),

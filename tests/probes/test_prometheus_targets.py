@@ -86,6 +86,14 @@ async def test_the_asked_address_answers_somebody_else() -> None:
     assert {name: one.status for name, one in found.items()} == {"asked-up": OK, "others-up": OK}
 
 
+async def test_clients_ask_another_port_than_the_servers_own() -> None:
+    found = await look(
+        failing(), target("up", f"{ADDRESS}:6444"), target("up", ONE), fake=Recorded(ages_s=OLD | {f"{ADDRESS}:6444": 900.0})
+    )
+    assert {name: one.status for name, one in found.items()} == {"apiserver-at-other-port": OK}
+    assert f"{ADDRESS}:6444 answers Prometheus, at the machine that clients ask" in found["apiserver-at-other-port"].sentence
+
+
 async def test_the_asked_server_is_judged_apart_from_the_others() -> None:
     found = await look(failing(), target("refused", ASKED), target("up", ONE))
     assert {name: one.status for name, one in found.items()} == {"apiserver-refused": PROBLEM, "others-up": OK}

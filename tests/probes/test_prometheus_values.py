@@ -124,6 +124,18 @@ async def test_few_watches_are_no_measure() -> None:
     assert set(await run("prometheus-signals", watched(0, before=12), refused(), seconds=0)) == {"not-told"}
 
 
+# A full queue is counted by the kernel
+
+
+@pytest.mark.parametrize(("grown", "outcome"), [(12, "listen-queue-overflowing"), (0, "not-told"), (-40, "not-told")])
+async def test_connections_that_overflow_a_queue(grown: float, outcome: str) -> None:
+    exporter = target("up", f"{ADDRESS}:9100", "node")
+    counted = [({"instance": f"{ADDRESS}:9100"}, [(60.0, 40.0), (30.0, 40.0), (1.0, 40.0), (-1.0, 40.0 + grown)])]
+    fake = Recorded(courses={"node_netstat_TcpExt_ListenOverflows": counted})
+    fake.looks = [[target("up", API), exporter]]
+    assert set(await run("prometheus-signals", fake, refused(), seconds=0)) == {outcome}
+
+
 # The hour before
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bot.model.base import Json, Value
 from bot.model.finding import Status
@@ -19,6 +19,7 @@ from bot.probes._shared.words import listed
 OUTCOMES = {
     "asked-up": "the very address that clients ask answers Prometheus, by a process that ran when it was looked at from here",
     "apiserver-up": "every API server answers Prometheus at its own address, by a process that ran when it failed from here",
+    "apiserver-at-other-port": "an API server answers Prometheus at the very machine that clients ask, and at another port",
     "apiserver-answers": "they answer Prometheus, and whether they did at that moment is not known",
     "apiserver-restarted": "they answer Prometheus, and an API server began to run after it had failed from here",
     "apiserver-refused": "every API server refuses Prometheus at its own address",
@@ -58,7 +59,9 @@ OUTCOMES = {
 }
 
 _STATUSES = {
-    **dict.fromkeys(("asked-up", "apiserver-up", "apiserver-answers", "others-up", "node-up"), Status.OK),
+    **dict.fromkeys(
+        ("asked-up", "apiserver-up", "apiserver-at-other-port", "apiserver-answers", "others-up", "node-up"), Status.OK
+    ),
     **dict.fromkeys(("asked-host-up", "etcd-up", "balancer-up"), Status.OK),
     **dict.fromkeys(("stale", "never-up", "not-told", "no-such-target", "clusters-mixed"), Status.INCONCLUSIVE),
     **dict.fromkeys(("not-configured", "not-answered"), Status.NOT_CHECKED),
@@ -133,8 +136,9 @@ def kind_of(target: ScrapedTarget) -> str:
     return next((kind for words, kind in _WORDS if any(word in said for word in words)), "not-told")
 
 
-def of_apiservers(group: Sequence[Seen], *, asked: bool, kinds: Mapping[str, str]) -> Said:
-    """The API servers that clients come to; ``kinds`` are their kinds by address, with what is known of their start."""
+def of_apiservers(group: Sequence[Seen], *, asked: bool, kinds: Mapping[str, str], hosts: Collection[str] = ()) -> Said:
+    """The API servers that clients come to. ``hosts`` are the machines that clients ask; ``kinds`` are the servers' kinds by
+    address, with what is known of their start."""
     subject = group[0].target.address if len(group) == 1 else "API servers"
     found = {one.target.address: kinds.get(one.target.address, one.kind) for one in group}
     evidence = _evidence(group) | {"kinds": found}
@@ -143,6 +147,10 @@ def of_apiservers(group: Sequence[Seen], *, asked: bool, kinds: Mapping[str, str
     if distinct <= up:
         worst = next(kind for kind in ("restarted", "answers", "up") if kind in distinct)
         outcome = "asked-up" if asked and worst == "up" else f"apiserver-{worst}"
+        beside = [] if asked else [one for one in group if one.target.host in hosts]
+        if worst == "up" and beside:
+            says = f"{_who(beside)} answers Prometheus, at the machine that clients ask, and at another port"
+            return Said(subject=subject, outcome="apiserver-at-other-port", says=says, evidence=evidence)
         extra = {"restarted": " by a process that began after it had failed from here", "answers": ""}.get(worst, "")
         return Said(subject=subject, outcome=outcome, says=f"{_who(group)} answers Prometheus{extra}", evidence=evidence)
     if distinct & up:

@@ -113,13 +113,24 @@ async def told(ctx: ProbeContext, reads: MetricsReads, place: Place) -> AsyncGen
         yield _stale(name, group)
 
 
-def selectors(targets: Iterable[ScrapedTarget], place: Place, reads: MetricsReads) -> tuple[str | None, str | None]:
-    """Label matchers for the API servers that clients come to, and for this cluster's members of etcd; None where there are
-    none, or nobody said which are this cluster's."""
+class Matchers(Value):
+    """Label matchers for what concerns the address that clients ask: its API servers, etcd's members, and the node exporters of
+    these servers' machines. None where there are none, or nobody said which are this cluster's."""
+
+    apis: str | None
+    etcd: str | None
+    nodes: str | None
+
+
+def matchers(targets: Iterable[ScrapedTarget], place: Place, reads: MetricsReads) -> Matchers:
     found = list(targets)
     groups = {} if _mixed(found, reads) else _groups(found, place, reads)
-    apis = groups.get("asked") or groups.get("apiservers") or []
-    return _matching(reads, Role.APISERVER, apis), _matching(reads, Role.ETCD, groups.get("etcd") or [])
+    exporters = [one for one in groups.get("machines") or [] if one.role is Role.NODE]
+    return Matchers(
+        apis=_matching(reads, Role.APISERVER, groups.get("asked") or groups.get("apiservers") or []),
+        etcd=_matching(reads, Role.ETCD, groups.get("etcd") or []),
+        nodes=_matching(reads, Role.NODE, exporters),
+    )
 
 
 def _matching(reads: MetricsReads, role: Role, group: Sequence[ScrapedTarget]) -> str | None:
@@ -199,7 +210,7 @@ async def _say(ctx: ProbeContext, reads: MetricsReads, place: Place, name: str, 
     if name == "others":
         return [scrapes.of_others(seen)]
     kinds = {} if place.failed_at is None else await _started(ctx, reads, place.failed_at, seen)
-    return [scrapes.of_apiservers(seen, asked=name == "asked", kinds=kinds)]
+    return [scrapes.of_apiservers(seen, asked=name == "asked", kinds=kinds, hosts=place.hosts)]
 
 
 async def _started(ctx: ProbeContext, reads: MetricsReads, failed_at: datetime, seen: Sequence[Seen]) -> dict[str, str]:

@@ -7,7 +7,7 @@ moment (a leader, open watches) is read from scrapes that are newer than the fai
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
@@ -34,6 +34,7 @@ OUTCOMES = {
     "etcd-disk-slow": "writes to etcd's log take more than 100 ms on average",
     "etcd-watched-as-before": "as many watches are open at etcd as before the failure: no API server's process is gone",
     "etcd-watched-less": "so many watches at etcd are gone that an API server's process is",
+    "listen-queue-overflowing": "connections overflow a listener's queue on an API server's machine since the failure",
     "not-told": "Prometheus has none of these values for this cluster",
     "not-configured": "no Prometheus is configured for the cluster",
     "not-answered": "Prometheus itself does not answer, or not as one",
@@ -45,6 +46,7 @@ _ETCD_FULL, _ETCD_NEARLY = 0.95, 0.8
 _DISK_SLOW_S = 0.1
 _FEWEST_WATCHES = 20
 _FEWEST_BEFORE = 3
+_FEWEST_OVERFLOWS = 3
 _PAUSE_S = (1.0, 5.0)
 _MOST_LOOKS = 20
 
@@ -114,15 +116,48 @@ async def of_watches(ctx: ProbeContext, reads: MetricsReads, place: Place, etcd:
     if place.failed_at is None:
         return []
     metric = f"etcd_debugging_mvcc_watcher_total{etcd}[30m]"
+    failed_at = place.failed_at
+    return await _once_newer(ctx, reads, place, metric, lambda series: compare(series, failed_at, servers))
+
+
+async def of_queues(ctx: ProbeContext, reads: MetricsReads, place: Place, nodes: str) -> list[Said]:
+    """Whether a machine's kernel turns connections away because a process does not take them: what fails from here is counted
+    there. Which listener it is, is not told."""
+    if place.failed_at is None:
+        return []
+    metric = f"node_netstat_TcpExt_ListenOverflows{nodes}[10m]"
+    failed_at = place.failed_at
+    return await _once_newer(ctx, reads, place, metric, lambda series: overflowing(series, failed_at))
+
+
+async def _once_newer(
+    ctx: ProbeContext, reads: MetricsReads, place: Place, metric: str, judge: Callable[[Sequence[Series]], Said | None]
+) -> list[Said]:
+    """The judgement of values once they are newer than the failure, for as long as such are due."""
     for _ in range(_MOST_LOOKS):
         series = await reads.query(metric)
-        judged = compare(series, place.failed_at, servers)
+        judged = judge(series)
+        newer = place.failed_at is None or all(one.points[-1][0] >= place.failed_at for one in series)
         left = place.until - ctx.clock.monotonic()
-        due = _due_s(series, ctx.clock.now())
+        due = None if newer else _due_s(series, ctx.clock.now())
         if judged is not None or due is None or due >= left:
             return [judged] if judged else []
         await asyncio.sleep(min(max(due, _PAUSE_S[0]), _PAUSE_S[1]))
     return []
+
+
+def overflowing(series: Sequence[Series], failed_at: datetime) -> Said | None:
+    """How much a machine's counter grew from the last value before the failure; None where it did not, or that is not known."""
+    most = 0.0
+    for one in series:
+        earlier = [value for at, value in one.points if at < failed_at]
+        later = [value for at, value in one.points if at >= failed_at]
+        if earlier and later:
+            most = max(most, later[-1] - earlier[-1])
+    if most < _FEWEST_OVERFLOWS:
+        return None
+    says = f"{most:.0f} connections overflowed a listener's queue on an API server's machine since it failed from here"
+    return Said(subject="listeners' queues", outcome="listen-queue-overflowing", says=says, evidence={"overflows": int(most)})
 
 
 def compare(series: Sequence[Series], failed_at: datetime, servers: int) -> Said | None:
