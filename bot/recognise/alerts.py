@@ -66,6 +66,12 @@ _NAME = re.compile(
     r"|(?P<bare>\b(?:KubeAPI|KubeAggregatedAPI|KubeletDown|KubernetesApiServer|KubeClientCertificate|etcd(?:NoLeader|Members|Insufficient))\w{0,60})",
     re.IGNORECASE,
 )
+_SENTENCES = (
+    (re.compile(r"\bKube(?:API|rnetes API) has disappeared from", re.IGNORECASE), "KubeAPIDown"),
+    (re.compile(r"\bKubelet has disappeared from", re.IGNORECASE), "KubeletDown"),
+    (re.compile(r"% of the (?:kube-?)?api-?server\S{0,60} targets", re.IGNORECASE), "KubeAPIDown"),
+)
+"""What the common rules say of themselves, where their name was not copied."""
 _API_JOB = re.compile(r"\bjob\W{1,12}(?:kube-?)?api-?server", re.IGNORECASE)
 _SLOW = re.compile(r"\b(?:long\W{1,12}(?:6h|1d|3d)|short\W{1,12}(?:30m|2h|6h))\b", re.IGNORECASE)
 _BY_NAME = {name.lower(): (name, alert) for name, alert in KNOWN.items()}
@@ -82,7 +88,8 @@ def alert_in(text: str) -> tuple[str, NamedAlert] | None:
             return known
         if other is None and not match["bare"]:
             other = (name, _OTHER)
-    return other
+    told = next((name for sentence, name in _SENTENCES if sentence.search(text)), None)
+    return (told, KNOWN[told]) if told and other is None else other
 
 
 def _known(name: str, text: str) -> tuple[str, NamedAlert] | None:

@@ -43,6 +43,9 @@ class _Reading:
     place_at: re.Match[str] | None
     failure_at: re.Match[str] | None
 
+    def whose_is(self, whose: Whose) -> bool:
+        return self.place is not None and self.place.whose is whose
+
     @property
     def strength(self) -> int:
         """How much it decides: an API server's for sure, something behind it, something else, a hint, nothing."""
@@ -75,8 +78,12 @@ def _nearer(best: _Reading, readings: list[_Reading]) -> _Reading:
         whole = _read(" ".join(reading.text for reading in readings)[:_NEIGHBOURS])
         ours = whole.place is not None and whole.place.whose in (Whose.API, Whose.SERVICE)
         return whole if whole.strength > best.strength and (ours or best.strength == 1) else best
+    if best.whose_is(Whose.API) and (best.failure is None or best.failure.playbook is None):
+        # The API server answers: what it says of something behind it tells more.
+        behind = [each for each in readings if each.whose_is(Whose.BEHIND) and each.failure is not None]
+        return behind[0] if behind else best
     if best.failure is not None and best.failure.symptom in _NO_ANSWER:
-        slow = [each for each in readings if each.place and each.place.whose is Whose.DATASTORE and each.place.by_itself]
+        slow = [each for each in readings if each.whose_is(Whose.DATASTORE) and each.place and each.place.by_itself]
         return slow[0] if slow else best
     return best
 
@@ -136,7 +143,7 @@ def _unplaced(reading: _Reading, address: str | None) -> Recognised:
     """How it failed is told, and not whose failure it is."""
     failure = reading.failure
     assert failure is not None
-    likely = address is not None and (":" not in address.rpartition("]")[2] or address.rpartition(":")[2] in _API_PORTS)
+    likely = address is not None and address.rpartition(":")[2] in _API_PORTS
     if not failure.alone and not likely:
         why = f"It says how something failed and not what: {_quoted(reading)}."
         return Recognised(about=About.UNCLEAR, why=why)

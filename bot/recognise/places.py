@@ -30,6 +30,9 @@ BEHIND: tuple[Place, ...] = (
             r"proxy-server[^\n]{0,60}?agent",
             r"error dialing proxy",
             r"failed to get (?:an )?agent",
+            r"\bremotedialer\b",
+            r"cluster agent (?:is )?(?:not connected|disconnected)",
+            r"\btunnel-?end\b",
             r"\"cannot connect once\"",
             r":813[1-4]\b",
         ),
@@ -80,6 +83,8 @@ DATASTORE: tuple[Place, ...] = (
             r"etcd[^\n]{0,60}?(?:unhealthy|no leader|lost leader|database space exceeded)",
             r"\braft(?:http)?:",
             r"\betcdmain\b",
+            r"\betcd-(?:endpoints|client)\b",
+            r"etcd status\b",
             r"retrying of unary invoker failed",
             r"mvcc: ",
         ),
@@ -146,6 +151,16 @@ API: tuple[Place, ...] = (
         means="the API server that kubectl asks",
     ),
     Place(
+        name="balancer",
+        whose=_API,
+        pattern=words(
+            r"\b(?:server|backend|proxy) '?[\w./-]{0,80}(?:k8s|kube|api-?server|control-?plane|6443)[\w./-]{0,80}'? is DOWN",
+            r"\b(?:backend|proxy) '?[\w./-]{0,80}(?:k8s|kube|api-?server|control-?plane|6443)[\w./-]{0,80}'? has no server",
+        ),
+        example="Server kube-apiserver/cp1 is DOWN, reason: Layer4 connection problem",
+        means="the balancer in front of the API server",
+    ),
+    Place(
         name="cluster-unreachable",
         whose=_API,
         pattern=words(
@@ -159,6 +174,7 @@ API: tuple[Place, ...] = (
             r"api ?server (?:is )?(?:not )?(?:healthy|unhealthy|unreachable|ready|running)",
             r"error (?:communicating|connecting) (?:with|to) (?:the )?(?:kubernetes|api ?server)",
             r"unable to reach (?:the )?(?:kubernetes|api ?server)",
+            r"(?:failed|unable) to connect to (?:the )?(?:kubernetes|k8s)(?: api| cluster)?\b",
         ),
         example='Error: Kubernetes cluster unreachable: Get "https://api.example.com/version": EOF',
         means="the API server that Helm, Terraform or an operator asks",
@@ -170,6 +186,7 @@ API: tuple[Place, ...] = (
         pattern=words(
             r"failed to (?:list|watch) \*",
             r"\breflector\.go:\d",
+            r"error getting ClusterInformation",
             r"\bleaderelection\.go:\d",
             r"error (?:retrieving|initially creating|updating) (?:resource lock|leader election)",
             r"\bmemcache\.go:\d",
@@ -227,6 +244,14 @@ API: tuple[Place, ...] = (
         ),
         example="x509: certificate is valid for kubernetes, kubernetes.default, 10.96.0.1, not api.example.com",
         means="a certificate with the names that API servers have",
+    ),
+    Place(
+        name="status-object",
+        whose=_API,
+        by_itself=False,
+        pattern=words(r"\bkind\W{1,8}Status\W{1,12}(?:apiVersion|metadata)\b", r"\bstatus\W{1,8}Failure\W{1,12}message\b"),
+        example='{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","code":401}',
+        means="an API server's own answer",
     ),
     Place(
         name="hosted",
@@ -289,6 +314,15 @@ HINTS: tuple[Place, ...] = (
         ),
         example="dial tcp 127.0.0.1:80: connect: connection refused",
         means="the address that clients ask when they have no kubeconfig",
+    ),
+    Place(
+        name="api-name",
+        whose=_API,
+        sure=False,
+        by_itself=False,
+        pattern=words(r"lookup (?:api|k8s|kube|master|control-?plane)[\w-]{0,60}\."),
+        example="dial tcp: lookup api.example.com: no such host",
+        means="a host name that API servers often have",
     ),
     Place(
         name="api-status",
