@@ -33,7 +33,11 @@ _FIRST = """\
     # incident_channel: C0123ABCD         # where alerts start an investigation; left out: the first of its channels
     # controls: ["other.example.com:443"] # what answers whatever happens to this cluster: it shows a fault at our own end
     # nodes: ["10.0.0.11:6443"]           # control-plane nodes; a pasted address of one means this cluster
-    # provider: aws                       # for people
+    # balancer: {haproxy: "http://lb.example.com:8404/stats"}   # what is in front of the nodes and tells of them
+    # prometheus: http://prometheus.example.com:9090   # what it scraped before and since
+    # etcd: {endpoints: ["10.0.0.11:2381"], scheme: http}   # its members, where they tell their health
+    # resolvers: ["192.0.2.53"]           # DNS servers elsewhere, whose answers are compared with this machine's
+    # provider: aws                       # what its nodes must reach follows from it
 """
 _TAIL = """\
 

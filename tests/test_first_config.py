@@ -72,7 +72,7 @@ def test_every_optional_key_is_explained_and_valid_when_it_is_uncommented(tmp_pa
     given_elsewhere = {"server", "in_cluster", "ca", "token_file", "client_certificate", "client_key", "tls_server_name"}
     explained = set(re.findall(r"(\w+):", content))
     assert set(ConfigForm.model_fields) <= explained
-    assert set(ClusterForm.model_fields) - given_elsewhere - {"proxy_url", "prometheus"} <= explained
+    assert set(ClusterForm.model_fields) - given_elsewhere - {"proxy_url"} <= explained
 
 
 def test_one_context_can_be_chosen(tmp_path: Path) -> None:
