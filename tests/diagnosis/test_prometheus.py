@@ -64,7 +64,7 @@ TABLE = [
     (TLS, "tls-silent", ["apiserver-silent", "node-up", "etcd-up", "files-free"], {"apiserver-hung"}),
     (TLS, "tls-silent", ["apiserver-refused", "etcd-refused"], {"etcd-unavailable"}),
     (TLS, "tls-silent", ["asked-up", "files-near-limit", "etcd-up"], {"file-descriptors-exhausted"}),
-    (TLS, "tls-silent", ["apiserver-up", "asked-host-up", "balancer-silent", "files-free"], {"lb-down"}),
+    (TLS, "tls-silent", ["apiserver-up", "asked-host-up", "balancer-silent", "etcd-up", "files-free"], {"lb-down"}),
     # Nobody behind the balancer
     (TLS, "tls-closed", ["apiserver-silent", "node-up", "etcd-up"], {"apiserver-hung"}),
     (TLS, "tls-closed", ["apiserver-refused", "node-up", "etcd-watched-less"], {"apiserver-not-running"}),
