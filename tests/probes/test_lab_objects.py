@@ -29,6 +29,13 @@ pytestmark = pytest.mark.lab
 POLICIES = "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies"
 APPS = "/apis/apps/v1/namespaces/kube-system"
 ACCOUNT: Json = {"metadata": {"name": "default"}}
+SERVER: Json = {
+    "metadata": {"name": "kubernetes-of-test", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+    "addressType": "IPv4",
+    "ports": [{"name": "https", "port": 6443}],
+    "endpoints": [{"addresses": ["10.1.0.11"]}],
+}
+"""An API server on loopback does not publish its address."""
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +90,7 @@ async def test_policies_are_read_with_the_defaults_that_the_server_fills_in(
     dns = {"to": [{"namespaceSelector": {}}], "ports": [{"protocol": "UDP", "port": 53}]}
     with ExitStack() as there:
         there.enter_context(made(plane, f"{SYSTEM}/serviceaccounts", ACCOUNT))
+        there.enter_context(made(plane, "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", SERVER))
         there.enter_context(pod(plane, "coredns-1", {"k8s-app": "kube-dns"}))
         with made(plane, POLICIES.format("kube-system"), policy("incoming", ingress=[{}])):
             (fine,) = await look("network-policies")
@@ -90,7 +98,8 @@ async def test_policies_are_read_with_the_defaults_that_the_server_fills_in(
         with made(plane, POLICIES.format("kube-system"), policy("egress", egress=[dns])):
             (blocked,) = await look("network-policies")
     assert (blocked.outcome, blocked.subject) == ("api-blocked", "kube-system/egress")
-    assert f":{plane.port}" in blocked.sentence
+    assert "kube-dns may not reach the API server (10.1.0.11:6443)" in blocked.sentence
+    assert "nobody may ask kube-dns at port 53" in blocked.sentence, "left out, policyTypes mean incoming, too"
     assert "last written at 20" in blocked.sentence
     assert blocked.evidence["written"][0]["operation"] == "Update"
 
