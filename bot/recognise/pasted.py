@@ -1,7 +1,7 @@
 """What a pasted text says: how it failed and whose failure it is, and so which playbook is for it.
 
 Each statement of the text is read by itself, the surest one is taken, and one that tells how without telling whose may take
-the latter from its neighbours. See docs/recognition.md.
+the latter from its neighbours. See decision 27.
 """
 
 from __future__ import annotations

@@ -192,6 +192,8 @@ API: tuple[Place, ...] = (
             r"\bmemcache\.go:\d",
             r"failed to get (?:api group resources|server groups|restmapping)",
             r"watch of \*",
+            r"failed to (?:renew|acquire) lease",
+            r"\btryAcquireOrRenew\b",
             r"k8s\.io/client-go",
             r"unable to load (?:services|endpoints|nodes)",
         ),
