@@ -21,6 +21,7 @@ holds definitions and paths, and no secret. Paths are relative to the file. Keys
         aliases?: [production]
         nodes?: ["10.0.0.11:6443"]       # control-plane nodes, asked directly
         controls?: ["10.0.0.1:443"]      # endpoints that answer whatever happens to this cluster
+        resolvers?: ["10.0.0.53"]        # DNS servers to compare with this machine's own
         provider?: aws
         balancer?: {haproxy: "https://lb:8404/stats", backend?: kube-*, user?: ann, password_file?: lb.password, ca?: lb.crt}
         prometheus?: http://prometheus:9090     # or a mapping, with url and whatever is needed of:
@@ -97,6 +98,7 @@ class ClusterDefinition(Value):
     aliases: tuple[str, ...] = ()
     nodes: tuple[Endpoint, ...] = ()
     controls: tuple[Endpoint, ...] = ()
+    resolvers: tuple[str, ...] = ()
     provider: str | None = None
     balancers: tuple[Balancer, ...] = ()
     etcd: Etcd | None = None
@@ -117,6 +119,7 @@ class ClusterDefinition(Value):
             aliases=self.aliases,
             nodes=self.nodes,
             controls=self.controls,
+            resolvers=self.resolvers,
             provider=self.provider,
             balancers=self.balancers,
             prometheus_url=self.prometheus.url if self.prometheus else None,
@@ -307,6 +310,7 @@ def _definition(form: ClusterForm, name: str, folder: Path, controls: tuple[Endp
         aliases=form.aliases,
         nodes=form.nodes,
         controls=tuple(dict.fromkeys([*form.controls, *controls])),
+        resolvers=form.resolvers,
         provider=form.provider,
         balancers=tuple(_balancer(one, folder) for one in form.balancer),
         prometheus=_prometheus(form.prometheus, folder),

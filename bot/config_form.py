@@ -17,7 +17,7 @@ from bot.document import did_you_mean
 from bot.errors import UsageError
 from bot.form import Duration, Form, ListOrOne, Text, wrong
 from bot.model.alert import DEFAULT_RULES
-from bot.model.target import Endpoint, Etcd, Target
+from bot.model.target import Endpoint, Etcd, Target, literal
 
 RESERVED_NAMES = frozenset({"help", "status", "cancel"})
 """What slash commands take for something else than a cluster."""
@@ -50,6 +50,15 @@ def parse_endpoint(text: Any) -> Endpoint:
         near = f"[{host}]:6443" if host.count(":") > 1 and "[" not in host else f"{host.partition(':')[0] or '10.0.0.1'}:6443"
         raise wrong(f"'{text}' is not host:port", f"write '{near}'")
     return Endpoint(host=match[1] or match[2], port=int(match[3]))
+
+
+def _resolver(text: str) -> str:
+    """The address of a DNS server, with a port if it is not 53."""
+    if literal(text) is not None:
+        return text
+    if literal(parse_endpoint(text).host) is None:
+        raise wrong(f"'{text}' is not the address of a DNS server", "write its address, like 10.0.0.53 or 10.0.0.53:5353")
+    return text
 
 
 def _server(text: str) -> str:
@@ -308,6 +317,7 @@ class ClusterForm(Form):
     aliases: Annotated[tuple[ClusterName, ...], ListOrOne] = ()
     nodes: EndpointTexts = ()
     controls: EndpointTexts = ()
+    resolvers: Annotated[tuple[Annotated[Text, AfterValidator(_resolver)], ...], ListOrOne] = ()
     provider: Text | None = None
     balancer: Annotated[tuple[BalancerForm, ...], BeforeValidator(_as_entries)] = ()
     prometheus: Annotated[PrometheusForm | None, BeforeValidator(_as_prometheus)] = None

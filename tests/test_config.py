@@ -389,3 +389,16 @@ def test_a_wrong_way_to_a_cluster_counts_as_a_way(tmp_path: Path) -> None:
     said = messages(tmp_path, text)
     assert any("'ftp://a' is not the URL" in line for line in said)
     assert any("one of kubeconfig, server and in_cluster; this has kubeconfig and server" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("10.0.0.53", None), ("10.0.0.53:5353", None), ("2001:db8::53", None), ("dns.example.com:53", "address")]
+)
+def test_resolvers_are_addresses(tmp_path: Path, text: str, said: str | None) -> None:
+    path = tmp_path / "apidown.yaml"
+    path.write_text(f"clusters:\n  prod:\n    server: https://api.example.com\n    resolvers: ['{text}']\n")
+    if said is None:
+        assert Config.load(path).clusters["prod"].cluster().resolvers == (text,)
+        return
+    with pytest.raises(DocumentErrors, match="is not the address of a DNS server"):
+        Config.load(path)

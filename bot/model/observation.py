@@ -66,13 +66,19 @@ class Observation(Value):
 
 
 class Lookup(Observation):
-    """A name turned into addresses. ``server`` is None when the system's own resolution (hosts file and all) was used."""
+    """A name turned into addresses. ``server`` is None when the system's own resolution (hosts file and all) was used.
+
+    ``aliases`` are the names that the asked one stands for, in their order, as far as a server tells; ``over_tcp``: the answer
+    was too long for a datagram, and was asked for again.
+    """
 
     name: str
     server: str | None = None
     addresses: tuple[str, ...] = ()
     rcode: str | None = None
     ttl_s: int | None = None
+    aliases: tuple[str, ...] = ()
+    over_tcp: bool = False
 
 
 class Reject(Value):

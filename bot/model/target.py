@@ -164,7 +164,7 @@ class Cluster(Value):
 
     ``configured`` is what decides whether credentials may be used at all; ``nodes`` are control-plane nodes' addresses
     where known; ``controls`` are endpoints that should answer whatever happens to this cluster; ``balancers`` are those in
-    front of the nodes that tell of them.
+    front of the nodes that tell of them; ``resolvers`` are DNS servers to compare with this machine's own.
     """
 
     name: str
@@ -174,6 +174,7 @@ class Cluster(Value):
     aliases: tuple[str, ...] = ()
     nodes: tuple[Endpoint, ...] = ()
     controls: tuple[Endpoint, ...] = ()
+    resolvers: tuple[str, ...] = ()
     provider: str | None = None
     prometheus_url: str | None = None
     balancers: tuple[Balancer, ...] = ()

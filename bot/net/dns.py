@@ -12,9 +12,10 @@ import ipaddress
 import math
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dns.exception
+import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
@@ -27,6 +28,7 @@ from bot.model.target import literal
 from bot.net.timing import DNS_TIMEOUT_S, Expired, Stopwatch, raw
 
 _ADDRESS_LIMIT = 64
+_ALIAS_LIMIT = 8
 
 # "Try again" stands for a server that failed and for one that is silent. No resolver waits less than a second for an
 # answer, so what comes sooner was said by somebody.
@@ -132,12 +134,16 @@ class _Reply:
     rcode: str | None = None
     addresses: tuple[str, ...] = ()
     ttl_s: int | None = None
+    aliases: tuple[str, ...] = ()
+    truncated: bool = False
+    over_tcp: bool = False
 
 
 async def lookup_server(name: str, server: str, *, clock: Clock, deadline: float = math.inf) -> Lookup:
-    """What one DNS server says over UDP, for IPv4 and IPv6. ``server`` is an address, with a port if it is not 53.
+    """What one DNS server says, for IPv4 and IPv6. ``server`` is an address, with a port if it is not 53.
 
-    The name is taken as absolute: no search domain is tried.
+    It is asked over UDP, and over TCP where the answer does not fit into a datagram, as resolvers do. The name is taken as
+    absolute: no search domain is tried.
     """
     watch = Stopwatch(clock, deadline)
     given = literal(name)
@@ -176,6 +182,8 @@ def _combined(name: str, server: str, replies: list[_Reply], watch: Stopwatch) -
         addresses=addresses,
         rcode=rcodes[0] if rcodes else None,
         ttl_s=min(ttls, default=None),
+        aliases=max((reply.aliases for reply in replies), key=len),
+        over_tcp=any(reply.over_tcp for reply in replies),
         **watch.observed(failure, reason),
     )
 
@@ -196,12 +204,46 @@ async def _ask(
                 for _ in range(8):
                     reply = read_answer(query, await loop.sock_recv(sock, 65_535))
                     if reply is not None:
-                        return reply
+                        return reply if not reply.truncated else await _ask_again(query, place, watch)
     except Expired as error:
         return _Reply(failure=Failure.RESOLVER_TIMEOUT, raw_error=raw(error))
     except OSError as error:
         return _Reply(failure=_SERVER_GONE.get(error.errno or 0, Failure.LOCAL_FAILURE), raw_error=raw(error))
     return _Reply(failure=Failure.RESOLVER_FAILING, raw_error="only answers to other questions came")
+
+
+async def _ask_again(query: dns.message.QueryMessage, place: tuple[socket.AddressFamily, str, int], watch: Stopwatch) -> _Reply:
+    """The same question over TCP. Where that fails the name does not resolve, although the server answers."""
+    family, host, port = place
+    loop = asyncio.get_running_loop()
+    wire = query.to_wire()
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            sock.setblocking(False)
+            async with watch.limit(DNS_TIMEOUT_S):
+                await loop.sock_connect(sock, (host, port))
+                await loop.sock_sendall(sock, len(wire).to_bytes(2, "big") + wire)
+                size = int.from_bytes(await _exactly(sock, 2), "big")
+                reply = read_answer(query, await _exactly(sock, size))
+    except Expired as error:
+        return _Reply(failure=Failure.RESOLVER_TIMEOUT, raw_error=f"the answer is too long for UDP, and over TCP {raw(error)}")
+    except (EOFError, OSError) as error:
+        reason = f"the answer is too long for UDP, and DNS over TCP fails: {raw(error)}"
+        return _Reply(failure=Failure.RESOLVER_FAILING, raw_error=reason)
+    if reply is None:
+        return _Reply(failure=Failure.RESOLVER_FAILING, raw_error="the answer over TCP is to another question")
+    return replace(reply, over_tcp=True)
+
+
+async def _exactly(sock: socket.socket, size: int) -> bytes:
+    """So many bytes. Raises EOFError when the peer ends before."""
+    data = b""
+    while len(data) < size:
+        more = await asyncio.get_running_loop().sock_recv(sock, size - len(data))
+        if not more:
+            raise EOFError("the DNS server closed the connection")
+        data += more
+    return data
 
 
 def read_answer(query: dns.message.QueryMessage, wire: bytes) -> _Reply | None:
@@ -212,9 +254,11 @@ def read_answer(query: dns.message.QueryMessage, wire: bytes) -> _Reply | None:
         return _Reply(failure=Failure.RESOLVER_FAILING, raw_error=f"malformed answer: {raw(error)}")
     if not query.is_response(answer):
         return None
-    rcode = dns.rcode.to_text(answer.rcode())
+    if answer.flags & dns.flags.TC:
+        return _Reply(truncated=True)
+    rcode, aliases = dns.rcode.to_text(answer.rcode()), _aliases(query.question[0].name, answer)
     if answer.rcode() == dns.rcode.NXDOMAIN:
-        return _Reply(failure=Failure.NAME_NOT_FOUND, raw_error="the server answers NXDOMAIN", rcode=rcode)
+        return _Reply(failure=Failure.NAME_NOT_FOUND, raw_error="the server answers NXDOMAIN", rcode=rcode, aliases=aliases)
     if answer.rcode() != dns.rcode.NOERROR:
         return _Reply(failure=Failure.RESOLVER_FAILING, raw_error=f"the server answers {rcode}", rcode=rcode)
     kind = query.question[0].rdtype
@@ -222,8 +266,18 @@ def read_answer(query: dns.message.QueryMessage, wire: bytes) -> _Reply | None:
     addresses = tuple(item.address for rrset in sets for item in rrset)
     if not addresses:
         reason = f"the server has no {dns.rdatatype.to_text(kind)} record for it"
-        return _Reply(failure=Failure.NAME_HAS_NO_ADDRESS, raw_error=reason, rcode=rcode)
-    return _Reply(rcode=rcode, addresses=addresses, ttl_s=min(rrset.ttl for rrset in sets))
+        return _Reply(failure=Failure.NAME_HAS_NO_ADDRESS, raw_error=reason, rcode=rcode, aliases=aliases)
+    return _Reply(rcode=rcode, addresses=addresses, ttl_s=min(rrset.ttl for rrset in sets), aliases=aliases)
+
+
+def _aliases(name: dns.name.Name, answer: dns.message.Message) -> tuple[str, ...]:
+    """The names that this one stands for, one after another."""
+    known = {rrset.name: rrset[0].target for rrset in answer.answer if rrset.rdtype == dns.rdatatype.CNAME}
+    found: list[str] = []
+    while name in known and len(found) < _ALIAS_LIMIT:
+        name = known[name]
+        found.append(name.to_text(omit_final_dot=True))
+    return tuple(found)
 
 
 def _server_place(server: str) -> tuple[socket.AddressFamily, str, int]:

@@ -187,3 +187,73 @@ def test_a_damaged_answer_never_raises(damage: list[tuple[int, int]]) -> None:
         wire[place] = value
     reply = read_answer(query, bytes(wire))
     assert reply is None or (reply.failure is None) == bool(reply.addresses)
+
+
+@asynccontextmanager
+async def _both(answer: dict[str, Callable[[dns.message.Message], bytes]]) -> AsyncGenerator[str]:
+    """One server over UDP and, where it has an answer for it, over TCP on the same port."""
+    handler = answer.get("tcp")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        query = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+        assert handler is not None
+        wire = handler(dns.message.from_wire(query))
+        writer.write(len(wire).to_bytes(2, "big") + wire if wire else b"")
+        writer.close()
+
+    async with _server(lambda query: [answer["udp"](query)]) as place:
+        if handler is None:
+            yield place
+            return
+        server = await asyncio.start_server(serve, "127.0.0.1", int(place.rpartition(":")[2]))
+        async with server:
+            yield place
+
+
+def _cut(query: dns.message.Message) -> bytes:
+    response = dns.message.make_response(query)
+    response.flags |= dns.flags.TC
+    return response.to_wire()
+
+
+def _long(query: dns.message.Message) -> bytes:
+    return _records({"A": (30, [f"192.0.2.{number}" for number in range(1, 60)])})(query)[0]
+
+
+async def test_an_answer_that_is_too_long_for_a_datagram_is_asked_for_over_tcp(network: RoundNetwork) -> None:
+    async with _both({"udp": _cut, "tcp": _long}) as place:
+        seen = await network.lookup(NAME, server=place)
+    assert seen.ok
+    assert (len(seen.addresses), seen.over_tcp) == (59, True)
+
+
+@pytest.mark.parametrize("tcp", [None, lambda query: b""])
+async def test_a_server_whose_tcp_is_shut_fails_for_a_long_answer(network: RoundNetwork, tcp: Callable | None) -> None:
+    async with _both({"udp": _cut} | ({"tcp": tcp} if tcp else {})) as place:
+        seen = await network.lookup(NAME, server=place)
+    assert seen.failure is Failure.RESOLVER_FAILING
+    assert "too long for UDP" in (seen.raw_error or "")
+
+
+async def test_what_a_name_stands_for_is_told_even_where_it_does_not_exist(network: RoundNetwork) -> None:
+    def answer(query: dns.message.Message) -> list[bytes]:
+        response = dns.message.make_response(query)
+        response.set_rcode(dns.rcode.NXDOMAIN)
+        for name, stands_for in (("api.example.test.", "lb.example.test."), ("lb.example.test.", "gone.example.net.")):
+            response.answer.append(dns.rrset.from_text(name, 60, "IN", "CNAME", stands_for))
+        return [response.to_wire()]
+
+    async with _server(answer) as place:
+        seen = await network.lookup(NAME, server=place)
+    assert seen.failure is Failure.NAME_NOT_FOUND
+    assert seen.aliases == ("lb.example.test", "gone.example.net")
+
+
+def test_aliases_that_lead_in_a_circle_end() -> None:
+    query = dns.message.make_query(NAME, "A")
+    response = dns.message.make_response(query)
+    for name, stands_for in (("api.example.test.", "lb.example.test."), ("lb.example.test.", "api.example.test.")):
+        response.answer.append(dns.rrset.from_text(name, 60, "IN", "CNAME", stands_for))
+    reply = read_answer(query, response.to_wire())
+    assert reply is not None
+    assert len(reply.aliases) == 8

@@ -180,13 +180,21 @@ class Scene:
     balancer: BalancerReads | None = None
     etcd: EtcdAccess | None = None
     controls: tuple[Endpoint, ...] = ()
+    resolvers: tuple[str, ...] = ()
     nodes: tuple[Endpoint, ...] = ()
     now: datetime = NOW
     seconds: float = 9.0
     problems: tuple[str, ...] = ()
 
     def context(self, probe: str, params: Json, network: Network | None = None) -> ProbeContext:
-        cluster = Cluster(name="prod", target=self.target, configured=self.configured, controls=self.controls, nodes=self.nodes)
+        cluster = Cluster(
+            name="prod",
+            target=self.target,
+            configured=self.configured,
+            controls=self.controls,
+            resolvers=self.resolvers,
+            nodes=self.nodes,
+        )
         return ProbeContext(
             probe=probe,
             params=params,

@@ -12,7 +12,7 @@ import pytest
 from bot.model.finding import Status
 from bot.model.observation import Failure, Reject, Way
 from bot.model.target import Endpoint
-from bot.probes._shared.names import system_nameservers
+from bot.probes._shared.names import search_domains, system_nameservers
 from tests.probes.scene import ADDRESS, HOST, PLACE, PROBES, Scene, target
 
 Arrange = Callable[[Scene], object]
@@ -168,6 +168,50 @@ async def test_behind_a_proxy_its_name_is_the_one_that_must_resolve() -> None:
     scene.network.resolves(HOST, failure=Failure.NAME_NOT_FOUND)
     finding = await scene.one("dns-lookup")
     assert (finding.subject, finding.outcome) == ("proxy.example.com", "resolved")
+
+
+def test_search_domains_come_from_the_machine_s_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "resolv.conf"
+    path.write_text("nameserver 10.0.0.53\nsearch corp.example.com example.com\n")
+    assert search_domains(str(path)) == ("corp.example.com", "example.com")
+    assert search_domains(str(tmp_path / "missing")) == ()
+
+
+async def test_a_name_that_leads_nowhere_is_said_to_stand_for_another() -> None:
+    scene = Scene()
+    for server in (None, "10.0.0.53"):
+        aliases = ("lb-1.example.net",) if server else ()
+        scene.network.resolves("api.example.com", server=server, failure=Failure.NAME_NOT_FOUND, aliases=aliases)
+    finding = await scene.one("dns-lookup", server="10.0.0.53")
+    assert finding.outcome == "name-not-found"
+    assert finding.sentence == "The name api.example.com stands for lb-1.example.net, which does not exist."
+    assert finding.evidence["aliases"] == ["lb-1.example.net"]
+
+
+async def test_what_a_name_stands_for_is_told_where_all_is_well() -> None:
+    scene = Scene()
+    scene.network.resolves("api.example.com", "10.0.0.1", server="10.0.0.53", aliases=("lb-1.example.net",), ttl_s=60)
+    finding = await scene.one("dns-lookup", server="10.0.0.53")
+    assert "api.example.com stands for lb-1.example.net and resolves to 10.0.0.1" in finding.sentence
+    assert finding.evidence["ttl_s"] == 60
+
+
+async def test_a_configured_dns_server_is_asked_as_well() -> None:
+    scene = Scene(resolvers=("192.0.2.53",))
+    for server in (None, "10.0.0.53"):
+        scene.network.resolves("api.example.com", server=server, failure=Failure.NAME_NOT_FOUND)
+    scene.network.resolves("api.example.com", "10.0.0.7", server="192.0.2.53")
+    finding = await scene.one("dns-lookup", server="10.0.0.53")
+    assert finding.outcome == "nameservers-disagree"
+    assert "192.0.2.53, another DNS server, says 10.0.0.7" in finding.sentence
+
+
+async def test_a_name_without_a_dot_is_said_to_need_a_search_domain() -> None:
+    scene = Scene(target=target("https://api:6443"))
+    scene.network.resolves("api", failure=Failure.NAME_NOT_FOUND)
+    finding = await scene.one("dns-lookup", server="10.0.0.53")
+    assert finding.outcome == "name-not-found"
+    assert "api has no dot; this machine" in finding.sentence or "no search domain" in finding.sentence
 
 
 def fails(failure: Failure, **given: object) -> Arrange:
