@@ -226,7 +226,7 @@ async def test_rehearsals_are_listed(terminal: Terminal) -> None:
         (["investigate", "https://127.0.0.1:1", "--playbook", "conection-refused"], ["did you mean 'connection-refused'?"]),
         (
             ["investigate", "https://127.0.0.1:1", "--playbook", "triage"],
-            ["'triage' runs in every", "can be named are connection"],
+            ["'triage' runs in every", "can be named are cannot-access-api, connection"],
         ),
         (["investigate", "https://127.0.0.1:1", "--folder", "gone"], ["gone", "no folder of playbooks", "Next: give a folder"]),
         (["investigate", "--kubeconfig", "gone"], ["gone", "Next: apidown investigate https://HOST:6443"]),
