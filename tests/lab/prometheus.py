@@ -23,7 +23,10 @@ from tests.lab.network import Host
 from tests.lab.planes import ApiServer, Server
 from tests.lab.processes import wait_until
 
-INTERVAL_S = 2
+# An API server takes longest to tell its metrics.
+INTERVAL_S, API_INTERVAL_S = 1, 2
+BEFORE_S = 8.0
+"""For how long it has seen that all is well before a fault begins. In life that is days; this is enough to compare with."""
 EXPORTER_PORT = 9100
 NAMESPACE, ACCOUNT = "monitoring", "prometheus-k8s"
 
@@ -106,15 +109,18 @@ class Prometheus(Server):
         }
         places = [f"{api.host.address}:{api.port}" for api in apis]
         jobs = [
-            {**_job("apiserver", places), **secured, "metric_relabel_configs": [_without(_DROPPED_BUCKETS), _only("apiserver")]},
+            {
+                **_job("apiserver", places, API_INTERVAL_S),
+                **secured,
+                "metric_relabel_configs": [_without(_DROPPED_BUCKETS), _only("apiserver")],
+            },
             {**_job(self._jobs["etcd"], [etcd]), "metric_relabel_configs": [_only("etcd")]},
             _job(self._jobs["node"], [f"{machine.address}:{EXPORTER_PORT}" for machine in machines]),
             *([_job("haproxy", [balancer])] if balancer else []),
         ]
-        every = {"scrape_interval": f"{INTERVAL_S}s", "scrape_timeout": f"{INTERVAL_S}s", "evaluation_interval": "1h"}
         config = self._folder / "prometheus.yml"
         # JSON is YAML.
-        config.write_text(json.dumps({"global": every, "scrape_configs": jobs}, indent=1))
+        config.write_text(json.dumps({"global": {"evaluation_interval": "1h"}, "scrape_configs": jobs}, indent=1))
         self.exporters = [Exporter(machine, self.log.parent, self._programs.node_exporter) for machine in machines]
         for exporter in self.exporters:
             exporter.start()
@@ -216,8 +222,9 @@ class Prometheus(Server):
             link.close()
 
 
-def _job(name: str, places: Sequence[str]) -> dict[str, Any]:
-    return {"job_name": name, "static_configs": [{"targets": list(places)}]}
+def _job(name: str, places: Sequence[str], interval_s: int = INTERVAL_S) -> dict[str, Any]:
+    every = {"scrape_interval": f"{interval_s}s", "scrape_timeout": f"{interval_s}s"}
+    return {"job_name": name, "static_configs": [{"targets": list(places)}], **every}
 
 
 def _only(kind: str) -> dict[str, Any]:

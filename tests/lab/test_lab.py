@@ -128,7 +128,7 @@ def test_what_a_fault_leaves_behind_is_noticed(lab: Lab) -> None:
     with lab.nameserver.saying({lab.names.api: [lab.spare()]}):
         assert lab.unwell() == [f"{lab.names.api} is ['{lab.spare()}']"]
     lab.balancer.kill()
-    assert lab.unwell() == ["the balancer sees nothing"]
+    assert "the balancer sees nothing" in lab.unwell()
     lab.recover()
     lab.api2.freeze()
     assert "cp2 is not ready" in lab.unwell()

@@ -21,7 +21,7 @@ import socket
 import tempfile
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.demo.pki import Authority, Pair
@@ -33,7 +33,7 @@ from tests.lab.nameserver import Nameserver
 from tests.lab.network import Host, hosts, join, need
 from tests.lab.planes import ApiServer, Etcd
 from tests.lab.processes import wait_until
-from tests.lab.prometheus import Prometheus
+from tests.lab.prometheus import BEFORE_S, Prometheus
 from tests.lab.seed import Draw, Names, draw_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -260,8 +260,12 @@ class Lab:
             return
         prometheus.forget()
         begun = datetime.now(UTC)
+        # It is asked again when it knows enough: until then nobody needs its answers.
+        lately = begun + timedelta(seconds=BEFORE_S)
         try:
-            wait_until(lambda: not prometheus.unwell(begun), "Prometheus sees that all is well", within=30)
+            wait_until(
+                lambda: datetime.now(UTC) > lately and not prometheus.unwell(begun), "Prometheus sees that all is well", within=40
+            )
         except AssertionError as error:
             raise AssertionError(f"{error}: {'; '.join(prometheus.unwell(begun))}") from None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from tests.lab.fault import Ask, Truth
 from tests.lab.faults._alike import MUTE, MUTE_BECAUSE
@@ -28,10 +29,12 @@ TRUTH = Truth(
 @contextmanager
 def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
     api, limit = draw.one_of(*lab.apis), draw.between(220, 300)
-    with api.restarted(open_files=limit):
+    with api.restarted(open_files=limit), ExitStack() as stack:
         # It served for a while, to those who watch it too, before it ran out.
-        lab.scraped()
+        used = len(os.listdir(f"/proc/{api.process.pid}/fd"))
         log = Log(api)
-        with held(lab.node, api.host.address, api.port, 4 * limit):
+        with held(lab.node, api.host.address, api.port, int(0.95 * limit) - used):
+            lab.scraped()
+            stack.enter_context(held(lab.node, api.host.address, api.port, 4 * limit))
             said = log.wait_for("too many open files", within=20)
             yield Ask(proof=f"with {limit} open files allowed, its log says: {said}", server=api.url)
