@@ -52,11 +52,11 @@ addresses and times are drawn from a seed; every fault ran twice, with different
 
 Who looked: the **bot**, from a client's place outside; the **load-balancer**, where the balancer is what is asked and its
 statistics page answered; **metrics**, where Prometheus answered. Prometheus runs on a worker and scrapes the API servers at their
-own addresses, etcd, HAProxy and a node exporter on each machine, every second or two. Once a fault is in, the question waits until
-each target was scraped again, as an outage in life is older than one interval; what is over within seconds is asked about at
-once. Before each fault Prometheus forgets the one before, and sees for eight seconds that all is well. What is acceptable is written down for each set of those that looked:
-the more look, the less. A server behind the balancer that is down while all clients are served breaks nothing yet: there a
-healthy verdict with a warning is right.
+own addresses, etcd, HAProxy and a node exporter on each machine, every second or two. Before each fault it forgets the one
+before, and sees for eight seconds that all is well. Once the fault is in, the question waits until each target was scraped again,
+as an outage in life is older than one interval; what is over within seconds is asked about at once. What is acceptable is
+written down for each set of those that looked: the more look, the less. A server behind the balancer that is down while all
+clients are served breaks nothing yet: there a healthy verdict with a warning is right.
 
 {record.made}, seeds {", ".join(seeds)}, four labs beside each other on {record.machine}. One fault again:
 `make scoreboard ONLY=etcd_killed SEED={seeds[0] if seeds else 1}`."""
