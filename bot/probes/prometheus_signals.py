@@ -16,7 +16,7 @@ from bot.model.base import Value
 from bot.model.finding import Finding, Status
 from bot.model.metrics import Role
 from bot.ports import MetricsReads
-from bot.probes._shared import scraping, signals
+from bot.probes._shared import scrapes, scraping, signals
 from bot.registry import ProbeContext, probe
 
 _SUBJECT = "Prometheus's values"
@@ -54,10 +54,19 @@ async def _signals(ctx: ProbeContext, reads: MetricsReads, patience_s: float) ->
     targets = await reads.targets()
     of = scraping.matchers(targets, place, reads)
     servers = len({one.address for one in targets if one.role is Role.APISERVER})
-    found = await signals.of_processes(reads, of.apis) if of.apis else []
+    failing = place.failed_at is not None
+    found = await signals.of_processes(reads, of.apis, failing=failing) if of.apis else []
     if of.etcd:
         found += await signals.of_etcd(reads, of.etcd)
-        found += await signals.of_watches(ctx, reads, place, of.etcd, servers)
+        found += await signals.of_watches(
+            ctx, reads, place, of.etcd, servers=servers, refusing=await _refusing(ctx, reads, place)
+        )
     if of.nodes:
         found += await signals.of_queues(ctx, reads, place, of.nodes)
     return found
+
+
+async def _refusing(ctx: ProbeContext, reads: MetricsReads, place: scraping.Place) -> int:
+    """How many API servers it is that clients ask, where all of them refuse Prometheus now; else 0."""
+    meant = await scraping.settled_apis(ctx, reads, place)
+    return len(meant) if meant and all(scrapes.kind_of(one) == "refused" for one in meant) else 0

@@ -39,7 +39,10 @@ TABLE = [
     (TCP, "connection-refused", ["apiserver-refused", "etcd-watched-less"], {"apiserver-not-running"}),
     (TCP, "connection-refused", ["apiserver-refused", "etcd-watched-as-before"], {"apiserver-wrong-bind-address"}),
     (TCP, "connection-refused", ["asked-up", "node-up"], {"firewall-reject"}),
+    (TCP, "connection-refused", ["apiserver-refused", "processes-gone"], {"apiserver-not-running"}),
+    (TCP, "connection-refused", ["apiserver-refused", "processes-alive"], {"apiserver-wrong-bind-address"}),
     # Refused by a balancer's address
+    (TCP, "connection-refused", ["apiserver-up", "balancer-gone", "asked-host-up"], {"lb-down"}),
     (TCP, "connection-refused", ["apiserver-up", "balancer-refused"], {"lb-down"}),
     (TCP, "connection-refused", ["apiserver-up", "asked-host-no-route"], {"lb-down"}),
     (TCP, "connection-refused", ["apiserver-up", "balancer-up", "asked-host-up"], {"firewall-reject"}),
@@ -58,6 +61,7 @@ TABLE = [
         ["apiserver-silent", "node-up", "listen-queue-overflowing"],
         {"listen-queue-overflow", "apiserver-hung"},
     ),
+    (TCP, "host-unreachable", ["apiserver-no-route", "node-gone"], {"node-down"}),
     # A port that is not the API server's
     (TCP, "connection-refused", ["apiserver-at-other-port", "asked-host-up"], {"client-misconfigured"}),
     # A process that says nothing
@@ -65,7 +69,9 @@ TABLE = [
     (TLS, "tls-silent", ["apiserver-refused", "etcd-refused"], {"etcd-unavailable"}),
     (TLS, "tls-silent", ["asked-up", "files-near-limit", "etcd-up"], {"file-descriptors-exhausted"}),
     (TLS, "tls-silent", ["apiserver-up", "asked-host-up", "balancer-silent", "etcd-up", "files-free"], {"lb-down"}),
+    (TLS, "tls-silent", ["asked-up", "files-exhausted", "etcd-up"], {"file-descriptors-exhausted"}),
     # Nobody behind the balancer
+    (TLS, "tls-closed", ["apiserver-refused", "processes-gone"], {"apiserver-not-running"}),
     (TLS, "tls-closed", ["apiserver-silent", "node-up", "etcd-up"], {"apiserver-hung"}),
     (TLS, "tls-closed", ["apiserver-refused", "node-up", "etcd-watched-less"], {"apiserver-not-running"}),
     (TLS, "tls-closed", ["apiserver-up", "etcd-refused"], {"etcd-unavailable"}),
@@ -82,20 +88,30 @@ def test_what_looks_alike_from_outside_is_told_apart(failing: str, symptom: str,
     assert first(verdict(failing, symptom, *outcomes)) == wanted
 
 
-_DECISIVE = {"etcd-refused"}
+DECISIVE = {
+    "etcd-refused": "etcd-unavailable",
+    "processes-gone": "apiserver-not-running",
+    "balancer-gone": "lb-down",
+    "node-gone": "node-down",
+    "files-exhausted": "file-descriptors-exhausted",
+}
+"""What leaves nothing to doubt, because two things were seen together."""
 
 
 @pytest.mark.parametrize(("failing", "symptom", "outcomes", "wanted"), TABLE)
-def test_scrapes_alone_make_nothing_certain_but_an_etcd_that_refuses(
-    failing: str, symptom: str, outcomes: list[str], wanted: set[str]
-) -> None:
-    """A second place is strong evidence. What may lie between it and the fault is not known, so little is decided by it."""
-    found = verdict(failing, symptom, *outcomes)
-    without = verdict(failing, symptom)
+def test_little_is_certain(failing: str, symptom: str, outcomes: list[str], wanted: set[str]) -> None:
+    """A second place is strong evidence; what may lie between it and the fault is not known."""
+    found, without = verdict(failing, symptom, *outcomes), verdict(failing, symptom)
+    certain = {cause.id for cause in without.causes if cause.confidence is Confidence.HIGH}
     high = {cause.id for cause in found.causes if cause.confidence is Confidence.HIGH}
-    assert high <= {cause.id for cause in without.causes if cause.confidence is Confidence.HIGH} | (
-        {"etcd-unavailable"} if _DECISIVE & {*outcomes} else set()
-    )
+    assert high <= certain | {DECISIVE[one] for one in outcomes if one in DECISIVE}
+
+
+def test_what_is_certain_is_said_so() -> None:
+    for _, symptom, outcomes, _ in TABLE:
+        for one in DECISIVE.keys() & {*outcomes}:
+            found = verdict(*next((f, s) for f, s, o, _ in TABLE if o is outcomes and s == symptom), *outcomes)
+            assert (found.causes[0].id, found.causes[0].confidence) == (DECISIVE[one], Confidence.HIGH), outcomes
 
 
 @pytest.mark.parametrize("outcome", ["stale", "never-up", "not-told", "no-such-target", "clusters-mixed", "not-answered"])

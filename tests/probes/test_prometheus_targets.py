@@ -210,6 +210,14 @@ async def test_machines_of_api_servers(api: str, exporter: str, outcome: str) ->
     assert found[outcome].subject == "machine 10.0.0.11"
 
 
+async def test_a_machine_is_gone_where_its_neighbours_are_found() -> None:
+    """A way that is missing is missing to all of a network; a machine that is off is not."""
+    gone = [target("no-route", ONE), target("no-route", "10.0.0.11:9100", "node")]
+    near, far = target("up", "10.0.0.99:9100", "node"), target("up", "10.0.7.99:9100", "node")
+    assert "node-gone" in await look(failing(), *gone, near)
+    assert "node-no-route" in await look(failing(), *gone, far)
+
+
 async def test_machines_that_differ_are_not_judged() -> None:
     found = await look(
         failing(),
@@ -270,6 +278,11 @@ async def test_an_etcd_of_something_else_is_left_out() -> None:
 async def test_the_balancers_own_metrics(ending: str, outcome: str) -> None:
     found = await look(failing(), target("up", ONE), target(ending, f"{ADDRESS}:8405", "haproxy"))
     assert outcome in found
+
+
+async def test_a_balancer_is_gone_where_its_machine_answers() -> None:
+    balancer, exporter = target("refused", f"{ADDRESS}:8405", "haproxy"), target("up", f"{ADDRESS}:9100", "node")
+    assert "balancer-gone" in await look(failing(), target("up", ONE), balancer, exporter)
 
 
 async def test_a_balancer_of_something_else_is_left_out() -> None:

@@ -112,6 +112,23 @@ async def test_watches_at_etcd(servers: int, now: float, outcome: str) -> None:
     assert set(found) == {outcome}
 
 
+@pytest.mark.parametrize(
+    ("servers", "now", "outcome"),
+    [(1, 0, "processes-gone"), (2, 104, "processes-gone"), (1, 200, "processes-alive"), (2, 199, "processes-alive")],
+)
+async def test_watches_of_a_server_that_refuses(servers: int, now: float, outcome: str) -> None:
+    """What clients ask refuses Prometheus, too; whether its process is gone is seen at etcd."""
+    fake = watched(now)
+    others = [target("up", f"10.0.0.{number}:6443") for number in range(2, servers + 1)]
+    fake.looks = [[target("refused", API), *others, target("up", ETCD, "etcd")]]
+    assert set(await run("prometheus-signals", fake, refused(), seconds=0)) == {outcome}
+
+
+async def test_files_are_exhausted_only_where_something_fails() -> None:
+    assert set(await run("prometheus-signals", value(FILES, 1.0))) == {"files-near-limit"}
+    assert set(await run("prometheus-signals", value(FILES, 1.0), refused(), seconds=0)) == {"files-exhausted"}
+
+
 async def test_watches_from_before_the_failure_say_nothing() -> None:
     assert set(await run("prometheus-signals", watched(None), refused(), seconds=0)) == {"not-told"}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from bot.model.base import Json, Value
 from bot.model.finding import Status
@@ -36,6 +37,7 @@ OUTCOMES = {
     "node-up": "the machines of these API servers answer Prometheus on other ports",
     "node-silent": "nothing on the machines of these API servers answers Prometheus",
     "node-no-route": "Prometheus finds no machine, or no way, at the addresses of these API servers",
+    "node-gone": "Prometheus finds no machine at the addresses of these API servers, and their neighbours answer",
     "asked-host-up": "the machine at the address that clients ask, which is no API server's, answers Prometheus",
     "asked-host-silent": "nothing at the address that clients ask answers Prometheus",
     "asked-host-no-route": "Prometheus finds no machine at the address that clients ask, or no way there",
@@ -47,6 +49,7 @@ OUTCOMES = {
     "etcd-member-down": "a member of etcd cannot be scraped, and the others are a majority",
     "balancer-up": "the balancer's own metrics can be scraped",
     "balancer-refused": "the balancer's machine refuses Prometheus, where its metrics were before",
+    "balancer-gone": "the balancer's metrics are refused where they were before, and its machine answers on another port",
     "balancer-silent": "the balancer does not answer Prometheus",
     "balancer-no-route": "Prometheus finds no machine at the balancer's address, or no way there",
     "stale": "the last scrape is from before it was looked at from here, and no newer one came in time",
@@ -182,8 +185,9 @@ def of_others(group: Sequence[Seen]) -> Said:
     )
 
 
-def of_hosts(hosts: Mapping[str, Sequence[Seen]], prefix: str) -> Said:
-    """Machines by everything on them that is scraped: one that answers anything is on."""
+def of_hosts(hosts: Mapping[str, Sequence[Seen]], prefix: str, neighbours: Collection[str] = ()) -> Said:
+    """Machines by everything on them that is scraped: one that answers anything is on. ``neighbours`` are machines that can be
+    scraped; where one in the same small network is, a missing machine is no missing way."""
     kinds = {_host_kind(seen) for seen in hosts.values()}
     several = "API servers' machines" if prefix == "node" else "machines that are asked"
     subject = f"machine {min(hosts)}" if len(hosts) == 1 else several
@@ -193,9 +197,33 @@ def of_hosts(hosts: Mapping[str, Sequence[Seen]], prefix: str) -> Said:
         says = f"Of the machines {names} some answer Prometheus and others do not, or why not is not told"
         return Said(subject=subject, outcome="not-told", says=says, evidence=_evidence(all_seen))
     kind = kinds.pop()
-    words = {"up": "answers Prometheus", "silent": "does not answer Prometheus", "no-route": "cannot be found by Prometheus"}
+    if kind == "no-route" and prefix == "node" and all(_has_neighbour(host, neighbours) for host in hosts):
+        kind = "gone"
+    words = {
+        "up": "answers Prometheus",
+        "silent": "does not answer Prometheus",
+        "no-route": "cannot be found by Prometheus",
+        "gone": "cannot be found by Prometheus, which finds its neighbours",
+    }
     says = f"The machine {names} {words[kind]}" if len(hosts) == 1 else f"Each of the machines {names} {words[kind]}"
     return Said(subject=subject, outcome=f"{prefix}-{kind}", says=says, evidence=_evidence(all_seen), raw_error=_error(all_seen))
+
+
+def _has_neighbour(host: str, others: Collection[str]) -> bool:
+    """Whether one of the others is in the same /24, or /64."""
+    try:
+        own = ip_address(host)
+        network = ip_network((own, 24 if own.version == 4 else 64), strict=False)
+    except ValueError:
+        return False
+    return any(_is_in(network, other) for other in others if other != host)
+
+
+def _is_in(network: IPv4Network | IPv6Network, host: str) -> bool:
+    try:
+        return ip_address(host) in network
+    except ValueError:
+        return False
 
 
 def _host_kind(seen: Sequence[Seen]) -> str:
@@ -225,9 +253,12 @@ def of_etcd(group: Sequence[Seen]) -> Said:
     return Said(subject="etcd", outcome=outcome, says=f"etcd: {_each(bad)}", evidence=evidence, raw_error=_error(bad))
 
 
-def of_balancer(one: Seen) -> Said:
+def of_balancer(one: Seen, beside: Sequence[Seen] = ()) -> Said:
+    """The balancer by its own exporter, which is mostly its very process; ``beside`` is what else is scraped on its machine."""
     kind = "up" if one.kind in _TALKS - {"refused"} else one.kind
     outcome = {"up": "balancer-up", "refused": "balancer-refused", "silent": "balancer-silent", "no-route": "balancer-no-route"}
+    if kind == "refused" and any(other.kind == "up" for other in beside):
+        outcome = {"refused": "balancer-gone"}
     says = f"The balancer's metrics at {_each([one])}"
     return Said(
         subject=f"balancer {one.target.address}",

@@ -100,17 +100,34 @@ async def told(ctx: ProbeContext, reads: MetricsReads, place: Place) -> AsyncGen
     wanted = {name: group for name, group in pending.items() if group}
     for _ in range(_MOST_LOOKS):
         for name in [name for name, group in wanted.items() if all(counts(one, place, ctx.clock.now()) for one in group)]:
-            for said in await _say(ctx, reads, place, name, wanted.pop(name)):
+            for said in await _say(ctx, reads, place, name, wanted.pop(name), targets):
                 yield said
         left = place.until - ctx.clock.monotonic()
         due = [at for group in wanted.values() if (at := _due_s(group, place, ctx.clock.now())) is not None and at < left]
         if not due:
             break
         await asyncio.sleep(min(max(min(due), _PAUSE_S[0]), _PAUSE_S[1], left))
-        newer = {_key(one): one for one in await reads.targets()}
+        targets = await reads.targets()
+        newer = {_key(one): one for one in targets}
         wanted = {name: [newer.get(_key(one), one) for one in group] for name, group in wanted.items()}
     for name, group in wanted.items():
         yield _stale(name, group)
+
+
+async def settled_apis(ctx: ProbeContext, reads: MetricsReads, place: Place) -> Sequence[ScrapedTarget]:
+    """The API servers that clients come to, once all their scrapes count; none where they do not in time."""
+    for _ in range(_MOST_LOOKS):
+        targets = await reads.targets()
+        groups = {} if _mixed(targets, reads) else _groups(targets, place, reads)
+        group = groups.get("asked") or groups.get("apiservers") or []
+        now = ctx.clock.now()
+        if all(counts(one, place, now) for one in group):
+            return group
+        due, left = _due_s(group, place, now), place.until - ctx.clock.monotonic()
+        if due is None or due >= left:
+            break
+        await asyncio.sleep(min(max(due, _PAUSE_S[0]), _PAUSE_S[1], left))
+    return ()
 
 
 class Matchers(Value):
@@ -182,27 +199,43 @@ def _groups(targets: Iterable[ScrapedTarget], place: Place, reads: MetricsReads)
     ours = meant | {one.host for one in others} | place.nodes | place.hosts
     machines = [*of[Role.NODE], *of[Role.KUBELET]]
     named = reads.monitoring.is_named
+    balancers = [one for one in of[Role.BALANCER] if one.host in place.hosts or named(Role.BALANCER)]
+    on = {one.host for one in balancers}
     return {
         "asked" if asked else "apiservers": asked or others,
         "others": others if asked else [],
         "machines": [one for one in machines if one.host in meant],
         "asked-machine": [one for one in [*machines, *of[Role.BALANCER]] if one.host in place.hosts - meant],
         "etcd": [one for one in of[Role.ETCD] if one.host in ours or named(Role.ETCD) or one.job.startswith("kube")],
-        "balancer": [one for one in of[Role.BALANCER] if one.host in place.hosts or named(Role.BALANCER)],
+        "balancer": balancers + [one for one in of[Role.NODE] if one.host in on],
     }
 
 
-async def _say(ctx: ProbeContext, reads: MetricsReads, place: Place, name: str, group: Sequence[ScrapedTarget]) -> Sequence[Said]:
+async def _say(
+    ctx: ProbeContext,
+    reads: MetricsReads,
+    place: Place,
+    name: str,
+    group: Sequence[ScrapedTarget],
+    targets: Iterable[ScrapedTarget],
+) -> Sequence[Said]:
+    """What is to be said of one group; ``targets`` is everything, for what stands beside it."""
     seen = [Seen(target=one, kind=scrapes.kind_of(one)) for one in group]
+    now = ctx.clock.now()
     if name in ("machines", "asked-machine"):
         hosts = defaultdict[str, list[Seen]](list)
         for one in seen:
             hosts[one.target.host].append(one)
-        return [scrapes.of_hosts(hosts, "node" if name == "machines" else "asked-host")]
+        neighbours = {one.host for one in targets if one.healthy and counts(one, place, now)}
+        return [scrapes.of_hosts(hosts, "node" if name == "machines" else "asked-host", neighbours)]
     if name == "etcd":
         return [scrapes.of_etcd(seen)]
     if name == "balancer":
-        return [scrapes.of_balancer(one) for one in seen]
+        balancers = [one for one in seen if one.target.role is Role.BALANCER]
+        beside = [one for one in seen if one.target.role is Role.NODE]
+        return [
+            scrapes.of_balancer(one, [other for other in beside if other.target.host == one.target.host]) for one in balancers
+        ]
     if any(one.kind == "not-told" for one in seen):
         says = f"A scrape of the {_called(name)} fails for a reason that says more of Prometheus than of them"
         error = next(one.target.error for one in seen if one.kind == "not-told")

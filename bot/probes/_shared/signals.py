@@ -22,6 +22,7 @@ from bot.registry import ProbeContext
 OUTCOMES = {
     "files-free": "the API servers' processes have open less than half of the files that they may",
     "files-near-limit": "a process has open nine of ten files that it may, or more",
+    "files-exhausted": "it fails from here, and a process has open every file that it may",
     "running-through": "no API server's process was started in the last half hour",
     "restarted-once": "an API server's process was started once in the last half hour",
     "restarting": "an API server's process was started several times in the last half hour",
@@ -34,6 +35,8 @@ OUTCOMES = {
     "etcd-disk-slow": "writes to etcd's log take more than 100 ms on average",
     "etcd-watched-as-before": "as many watches are open at etcd as before the failure: no API server's process is gone",
     "etcd-watched-less": "so many watches at etcd are gone that an API server's process is",
+    "processes-gone": "the API servers that clients ask refuse Prometheus, and so many watches at etcd are gone as were theirs",
+    "processes-alive": "the API servers that clients ask refuse Prometheus, and no watch at etcd is gone",
     "listen-queue-overflowing": "connections overflow a listener's queue on an API server's machine since the failure",
     "not-told": "Prometheus has none of these values for this cluster",
     "not-configured": "no Prometheus is configured for the cluster",
@@ -41,7 +44,9 @@ OUTCOMES = {
 }
 _OK = frozenset({"files-free", "running-through", "restarted-once", "etcd-led", "etcd-has-space", "etcd-nearly-full"})
 
-_FILES_FULL, _FILES_FREE = 0.9, 0.5
+_ALIVE = frozenset({"etcd-watched-as-before", "processes-alive"})
+
+_FILES_OUT, _FILES_FULL, _FILES_FREE = 0.99, 0.9, 0.5
 _ETCD_FULL, _ETCD_NEARLY = 0.95, 0.8
 _DISK_SLOW_S = 0.1
 _FEWEST_WATCHES = 20
@@ -62,10 +67,10 @@ class Said(Value):
 
     @property
     def status(self) -> Status:
-        return Status.OK if self.outcome in _OK or self.outcome == "etcd-watched-as-before" else Status.PROBLEM
+        return Status.OK if self.outcome in _OK or self.outcome in _ALIVE else Status.PROBLEM
 
 
-async def of_processes(reads: MetricsReads, api: str) -> list[Said]:
+async def of_processes(reads: MetricsReads, api: str, *, failing: bool) -> list[Said]:
     """Open files, starts, and ends for want of memory, of the API servers with these labels."""
     files = await reads.query(f"max(last_over_time(process_open_fds{api}[10m]) / last_over_time(process_max_fds{api}[10m]))")
     starts = await reads.query(f"max(changes(process_start_time_seconds{api}[30m]))")
@@ -73,7 +78,8 @@ async def of_processes(reads: MetricsReads, api: str) -> list[Said]:
     killed = await reads.query(f"max(increase(container_oom_events_total{container}[1h]))")
     said = []
     if (share := _value(files)) is not None and not _FILES_FREE < share < _FILES_FULL:
-        outcome = "files-near-limit" if share >= _FILES_FULL else "files-free"
+        full = "files-exhausted" if failing and share >= _FILES_OUT else "files-near-limit"
+        outcome = full if share >= _FILES_FULL else "files-free"
         says = f"The API server's process has open {share:.0%} of the files that it may"
         said.append(Said(subject="open files", outcome=outcome, says=says, evidence={"share": round(share, 4)}))
     if (count := _value(starts)) is not None:
@@ -110,14 +116,17 @@ async def of_etcd(reads: MetricsReads, etcd: str) -> list[Said]:
     return said
 
 
-async def of_watches(ctx: ProbeContext, reads: MetricsReads, place: Place, etcd: str, servers: int) -> list[Said]:
+async def of_watches(
+    ctx: ProbeContext, reads: MetricsReads, place: Place, etcd: str, *, servers: int, refusing: int
+) -> list[Said]:
     """Whether a process is gone, by what it leaves at etcd: each API server watches some hundred kinds there, and the kernel
-    closes a dead one's connections at once. Only where something fails, by values from before and from after."""
+    closes a dead one's connections at once. Only where something fails, by values from before and from after. ``servers`` is how
+    many there are, and ``refusing`` how many it is that clients ask, where all of these refuse."""
     if place.failed_at is None:
         return []
     metric = f"etcd_debugging_mvcc_watcher_total{etcd}[30m]"
     failed_at = place.failed_at
-    return await _once_newer(ctx, reads, place, metric, lambda series: compare(series, failed_at, servers))
+    return await _once_newer(ctx, reads, place, metric, lambda series: compare(series, failed_at, servers, refusing))
 
 
 async def of_queues(ctx: ProbeContext, reads: MetricsReads, place: Place, nodes: str) -> list[Said]:
@@ -160,7 +169,7 @@ def overflowing(series: Sequence[Series], failed_at: datetime) -> Said | None:
     return Said(subject="listeners' queues", outcome="listen-queue-overflowing", says=says, evidence={"overflows": int(most)})
 
 
-def compare(series: Sequence[Series], failed_at: datetime, servers: int) -> Said | None:
+def compare(series: Sequence[Series], failed_at: datetime, servers: int, refusing: int = 0) -> Said | None:
     """Before and after; None where one of them is not known, or it is too near to both."""
     before, now = 0.0, 0.0
     for one in series:
@@ -176,10 +185,12 @@ def compare(series: Sequence[Series], failed_at: datetime, servers: int) -> Said
     lost = 1 - now / before
     if lost <= 0.3 / servers:
         says = f"{now:.0f} watches are open at etcd, as before the failure: no API server's process is gone"
-        return Said(subject="etcd's clients", outcome="etcd-watched-as-before", says=says, evidence=evidence)
+        outcome = "processes-alive" if refusing else "etcd-watched-as-before"
+        return Said(subject="etcd's clients", outcome=outcome, says=says, evidence=evidence)
     if lost >= 0.7 / servers:
         says = f"{now:.0f} watches are open at etcd, after {before:.0f}: an API server's process is gone"
-        return Said(subject="etcd's clients", outcome="etcd-watched-less", says=says, evidence=evidence)
+        outcome = "processes-gone" if refusing and lost >= (refusing - 0.3) / servers else "etcd-watched-less"
+        return Said(subject="etcd's clients", outcome=outcome, says=says, evidence=evidence)
     return None
 
 
