@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import bot.probes
+from bot.clock import SystemClock
 from bot.errors import Unavailable
 from bot.model.base import Json
 from bot.model.finding import Finding
@@ -185,6 +186,8 @@ class Scene:
     now: datetime = NOW
     seconds: float = 9.0
     problems: tuple[str, ...] = ()
+    live: bool = False
+    """Whether time goes by."""
 
     def context(self, probe: str, params: Json, network: Network | None = None) -> ProbeContext:
         cluster = Cluster(
@@ -195,6 +198,7 @@ class Scene:
             resolvers=self.resolvers,
             nodes=self.nodes,
         )
+        clock = SystemClock() if self.live else StoppedClock(self.now)
         return ProbeContext(
             probe=probe,
             params=params,
@@ -202,8 +206,8 @@ class Scene:
             vantage=BOT,
             round=1,
             network=network or self.network,
-            clock=StoppedClock(self.now),
-            deadline=100.0 + self.seconds,
+            clock=clock,
+            deadline=clock.monotonic() + self.seconds,
             credentials=self.credentials,
             api=self.api,
             metrics=self.metrics,

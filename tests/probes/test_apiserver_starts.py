@@ -6,20 +6,16 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.clock import SystemClock
-from bot.model.base import Json
 from bot.model.finding import Finding
 from bot.model.observation import Failure
 from bot.net.round import RoundNetwork
-from bot.ports import Network
 from bot.probes._shared import starts
 from bot.probes._shared.starts import Process, Sample
-from bot.registry import ProbeContext
 from tests.net.servers import serving, silent
 from tests.pki import Authority, Issued
 from tests.ports import free_port
@@ -42,15 +38,10 @@ def issued(*, ago: timedelta, left: timedelta = timedelta(days=300), name: str =
     return authority.issue(name, common_name=f"{name}@{second}", valid_from=-ago - HOUR, valid_to=left, with_authority=True)
 
 
-class Live(Scene):
-    """A scene whose time goes by."""
-
-    def context(self, probe: str, params: Json, network: Network | None = None) -> ProbeContext:
-        return replace(super().context(probe, params, network), clock=SystemClock(), deadline=time.monotonic() + 30)
-
-
 async def ask(network: RoundNetwork, port: int, **params: float) -> Finding:
-    (found,) = await Live(target=target(f"https://127.0.0.1:{port}")).run("apiserver-starts", network=network, **params)
+    (found,) = await Scene(target=target(f"https://127.0.0.1:{port}"), seconds=30, live=True).run(
+        "apiserver-starts", network=network, **params
+    )
     return found
 
 

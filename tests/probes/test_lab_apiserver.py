@@ -76,6 +76,27 @@ async def test_a_real_server_is_healthy_and_accepts_us(plane: ControlPlane, netw
     assert network.requests_made() == 4
 
 
+async def test_what_is_measured_of_a_real_server_is_as_it_should_be(
+    plane: ControlPlane, network: RoundNetwork, tmp_path: Path
+) -> None:
+    """It takes a first message of TLS of several packets, tells when it was started, its time, and a namespace."""
+    scene = scene_of(plane, credentials(plane.admin, tmp_path))
+    scene.live, scene.seconds = True, 30
+    for probe in ("apiserver-health", "apiserver-auth"):
+        await scene.run(probe, network=network)
+    (starts,) = await scene.run("apiserver-starts", network=network, seconds=0)
+    (sizes,) = await scene.run("path-mtu", network=network)
+    (flow,) = await scene.run("request-flow", network=network)
+    (clocks,) = await scene.run("clock-difference", network=network)
+    (quality,) = await scene.run("connection-quality", network=network)
+    found = [one.outcome for one in (starts, sizes, flow, clocks, quality)]
+    assert found == ["started-lately", "full-size-passes", "quick", "clocks-agree", "quick"], [starts.sentence, sizes.sentence]
+    started = datetime.fromisoformat(starts.evidence["started"]["a"])
+    assert timedelta(0) <= datetime.now(UTC) - started < timedelta(minutes=10)
+    assert flow.evidence["paths"]["/api/v1/namespaces/default"]["answer"] == 200
+    assert network.requests_made() == 5
+
+
 SLICE: Json = {
     "apiVersion": "discovery.k8s.io/v1",
     "kind": "EndpointSlice",
