@@ -232,7 +232,8 @@ class Round:
         playbook = self._library.playbooks.get(self._recognised.playbook or "") if self._recognised else None
         if playbook is None or self._recognised is None:
             return None
-        return playbook, f"{_reason(seen, None)}, and the pasted text shows {self._recognised.symptom}"
+        says = f"shows {self._recognised.symptom}" if self._recognised.symptom else "is for this one"
+        return playbook, f"{_reason(seen, None)}, and the pasted text {says}"
 
     def _by_alert(self, seen: Triage) -> tuple[Playbook, str] | None:
         """The playbook for an alert that fires, and why; as for a pasted text, when the ladder does not select one."""

@@ -19,8 +19,8 @@ class About(StrEnum):
 
 
 class Recognised(Value):
-    """What a text says. ``playbook`` is None where none fits, which the symptom tells apart: a text about the API server has
-    one, a text about something else has none. ``address`` is where it failed as far as the text says, HOST or HOST:PORT: the
+    """What a text says. ``playbook`` is None where none fits; ``symptom`` is triage's word, and None for a text about something
+    else, or one that does not say how it failed. ``address`` is where it failed as far as the text says, HOST or HOST:PORT: the
     API server's, if the text is about that. ``why`` is one sentence, with the redacted words that decided."""
 
     about: About

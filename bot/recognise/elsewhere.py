@@ -16,6 +16,16 @@ SURE: tuple[Place, ...] = (
         means="a client that slows itself down; the API server is not asked any faster, and did nothing wrong",
     ),
     Place(
+        name="answered",
+        whose=_ELSEWHERE,
+        pattern=words(
+            r"error from server \((?:NotFound|AlreadyExists|Conflict|Invalid|MethodNotAllowed|Gone|Expired)\)",
+            r"error from server \(BadRequest\): (?!upgrade request required)",
+        ),
+        example='Error from server (NotFound): deployments.apps "web" not found',
+        means="what was asked of an API server, which answered",
+    ),
+    Place(
         name="image-pull",
         whose=_ELSEWHERE,
         pattern=words(

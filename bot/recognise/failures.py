@@ -71,6 +71,35 @@ _NAMES: tuple[Failure, ...] = (
 
 _CONNECTIONS: tuple[Failure, ...] = (
     Failure(
+        name="no-backend",
+        symptom="tls-closed",
+        playbook=CANNOT_ACCESS,
+        pattern=words(r"\bserver \S{1,120} is DOWN\b", r"\bhas no server available"),
+        example="backend kube-apiserver has no server available!",
+        means="the balancer knows no server that is well",
+    ),
+    Failure(
+        name="not-started",
+        symptom="connection-refused",
+        playbook=REFUSED,
+        pattern=words(
+            r"apiserver process never appeared",
+            r"apiserver\S{0,40} was not able to start",
+            r"apiserver healthz never reported healthy",
+            r"apiserver\S{0,60}[^\n]{0,80}?(?:CrashLoopBackOff|\bExited\b|not running)",
+        ),
+        example="wait for apiserver proc: apiserver process never appeared",
+        means="the API server's process does not run",
+    ),
+    Failure(
+        name="upgrade-lost",
+        symptom="server-error",
+        playbook=NETWORK,
+        pattern=words(r"upgrade request required"),
+        example="Error from server (BadRequest): Upgrade request required",
+        means="a proxy in front does not pass on that the connection is to change its protocol",
+    ),
+    Failure(
         name="overload",
         symptom="overloaded",
         playbook=TIMEOUTS,
@@ -252,27 +281,6 @@ _CONNECTIONS: tuple[Failure, ...] = (
         pattern=words(r"context deadline exceeded", r"timed? ?out\b", r"\bdeadline exceeded\b", r"client rate limiter Wait"),
         example="context deadline exceeded",
         means="no answer comes in time",
-    ),
-    Failure(
-        name="no-backend",
-        symptom="tls-closed",
-        playbook=CANNOT_ACCESS,
-        pattern=words(r"\bserver \S{1,120} is DOWN\b", r"\bhas no server available"),
-        example="backend kube-apiserver has no server available!",
-        means="the balancer knows no server that is well",
-    ),
-    Failure(
-        name="not-started",
-        symptom="connection-refused",
-        playbook=REFUSED,
-        pattern=words(
-            r"apiserver process never appeared",
-            r"apiserver\S{0,40} was not able to start",
-            r"apiserver healthz never reported healthy",
-            r"apiserver\S{0,60}[^\n]{0,80}?(?:CrashLoopBackOff|\bExited\b|not running)",
-        ),
-        example="wait for apiserver proc: apiserver process never appeared",
-        means="the API server's process does not run",
     ),
     Failure(
         name="gateway",

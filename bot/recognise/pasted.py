@@ -151,13 +151,13 @@ def _unplaced(reading: _Reading, address: str | None) -> Recognised:
     return Recognised(about=About.API_SERVER, playbook=failure.playbook, symptom=failure.symptom, address=address, why=why)
 
 
-def _playbook_for(place: Place, failure: Failure | None, text: str) -> tuple[str | None, str]:
+def _playbook_for(place: Place, failure: Failure | None, text: str) -> tuple[str | None, str | None]:
     if place.whose is Whose.DATASTORE:
         return None, "etcd-check-failing"
     if place.whose is Whose.BEHIND:
         return _behind(place, failure), "answers"
     if failure is None:
-        return NETWORK, "answers-differ"
+        return NETWORK, None
     if failure.symptom == "connection-refused" and place.name not in _PROGRAMS and _DEFAULT.search(text):
         return NETWORK, failure.symptom
     if place.whose is Whose.SERVICE and failure.symptom in _NO_ANSWER:

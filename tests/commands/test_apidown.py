@@ -245,6 +245,21 @@ async def test_it_is_looked_at_anyway_where_a_cluster_is_named(text):
     assert engine.requests[0].trigger.recognised.playbook is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unable to connect to the server: dial tcp 169.254.169.254:443: i/o timeout",
+        "The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?",
+        'Get "https://localhost:6443/api/v1/nodes?limit=500": dial tcp [::1]:6443: connect: connection refused',
+    ],
+)
+def test_an_address_in_a_pasted_error_is_guarded_like_a_typed_one(text):
+    answer = ask(text)
+    assert answer.refused
+    assert answer.then is None
+    assert "is not looked at: it is" in answer.text
+
+
 async def test_words_that_say_nothing_are_not_said_to_be_recognised():
     engine = Engine()
     await ask("prod is slow since the rollout of today").then(engine)
