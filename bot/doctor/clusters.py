@@ -59,6 +59,9 @@ async def look(core: Core, directory: Directory, cluster: Cluster, tell: Say, *,
         if access.metrics:
             told = await _findings(opened, "prometheus-targets", now + within_s, {"seconds": 0})
             say(judge.prometheus(cluster.name, told, asks))
+        if access.etcd:
+            told = await _findings(opened, "etcd-members", now + within_s)
+            say(judge.cluster_check(cluster.name, "etcd", told, asks))
         params = rights.wanted(core.library).model_dump()
         found = await _findings(opened, rights.ID, now + within_s, params) if accepted else []
         say(judge.reads(cluster.name, found, asks))

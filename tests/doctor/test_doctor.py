@@ -107,6 +107,21 @@ async def test_a_clusters_fault_is_at_its_own_layer(
     assert "no code that writes" in found["lab: may write"].sentence
 
 
+async def test_members_of_etcd_are_a_line_where_they_are_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "etcd-ca.crt").write_text("no certificate")
+    members = [f"127.0.0.1:{free_port()}"]
+    kinds = {"gone": {"endpoints": members}, "broken": {"endpoints": members, "ca": "etcd-ca.crt"}}
+    known = {name: {"server": "https://127.0.0.1:1", "etcd": etcd} for name, etcd in kinds.items()}
+    (tmp_path / "apidown.yaml").write_text(json.dumps({"clusters": {**known, "without": {"server": "https://127.0.0.1:1"}}}))
+    monkeypatch.setenv("APIDOWN_CONFIG", str(tmp_path / "apidown.yaml"))
+    found = by_title(await examine(None))
+    assert found["gone: etcd"].status is Status.PROBLEM
+    assert found["gone: etcd"].sentence == f"Member {members[0]} of etcd refuses connections."
+    assert found["broken: etcd"].status is Status.NOT_CHECKED
+    assert "etcd-ca.crt cannot be used (it is no certificate)" in found["broken: etcd"].sentence
+    assert "without: etcd" not in found
+
+
 async def test_a_balancer_that_tells_of_itself_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with servers() as given, haproxy(tmp_path, f"backend kube\n  server cp1 127.0.0.1:{given.silent()} check\n") as balancer:
         wait_until(lambda: "L4OK" in balancer.tell("show stat"), "the check has ended", within=10)
