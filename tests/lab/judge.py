@@ -123,7 +123,8 @@ def judge(
     broader = _broader(truths, {**(refines or {}), **{c["id"]: c["refines"] for c in causes if c.get("refines")}})
     calm = {"healthy"} & {*acceptable}
     ended = said["verdict"] == "healthy"
-    warned = ended and any(step.get("warning") and step.get("probe") in truth.warned_by for step in said["steps"])
+    warnings = [*said.get("next_to_break", ()), *(step for step in said["steps"] if step.get("warning"))]
+    warned = ended and any(one.get("probe") in truth.warned_by for one in warnings)
     calm |= {"healthy"} if warned else set()
     return Judged(
         name=name,
