@@ -13,7 +13,7 @@ from bot.model.diagnosis import Verdict
 from bot.model.finding import Finding, Status
 from bot.model.investigation import Investigation
 from bot.model.playbook import NextStep
-from bot.render import phrases, story
+from bot.render import missing, phrases, story
 from bot.render import report_form as form
 from bot.render.clean import clean, one_line
 from bot.render.story import Line
@@ -79,7 +79,7 @@ def report(investigation: Investigation) -> form.Report:
         steps=tuple(entry for line in story.step_lines(investigation) for entry in _step(line)),
         correlations=_correlations(investigation),
         causes=_causes(investigation),
-        not_checked=tuple(f"{item.label}: {item.why}" if item.label else item.why for item in story.unchecked(investigation)),
+        not_checked=tuple(f"{item.label}: {item.why}" if item.label else item.why for item in missing.unchecked(investigation)),
         notes=diagnosis.notes if diagnosis else (),
         next_to_break=tuple(form.ReportWarning(**one.model_dump()) for one in next_to_break(investigation.findings)),
         revised=diagnosis.revised if diagnosis else (),

@@ -12,7 +12,7 @@ from bot.model.diagnosis import CorrelationResult, Diagnosis, RankedCause, Verdi
 from bot.model.events import CorrelationEvaluated, Event, EventType
 from bot.model.finding import Finding, Status
 from bot.model.investigation import Investigation
-from bot.render import phrases, story
+from bot.render import missing, people, phrases, story
 from bot.render.clean import clean, one_line, shorten
 from bot.render.evidence import drawn, finding_lines
 from bot.render.grid import grid
@@ -245,9 +245,9 @@ def _changes(investigation: Investigation) -> Iterator[str]:
 
 
 def _unchecked(investigation: Investigation) -> Iterator[str]:
-    for item in story.unchecked(investigation):
+    for item in missing.unchecked(investigation):
         yield from _hanging("  ? ", f"{item.label}: {shorten(item.why, 400)}" if item.label else shorten(item.why, 400))
-        say, commands = story.by_hand(item)
+        say, commands = missing.by_hand(item)
         yield from _wrap(shorten(say, 400), indent="      ") if say else ()
         yield from (row for command in commands for row in _command(command, "      "))
 
@@ -257,9 +257,9 @@ def _unchecked_names(investigation: Investigation) -> Iterator[str]:
     unsure = [shorten(_numbered(line), 200) for line in story.step_lines(investigation) if line.status is Status.INCONCLUSIVE]
     if unsure:
         yield from _fill(f"{len(unsure)} looked at, and cannot tell: {'; '.join(unsure)}", first="  ~ ", rest="    ")
-    items = [item for item in story.unchecked(investigation) if not item.needs_person]
+    items = [item for item in missing.unchecked(investigation) if not item.needs_person]
     alone = []
-    for reason in story.by_reason(items):
+    for reason in missing.by_reason(items):
         if len(reason.labels) > 1:
             why = shorten(story.inside(reason.why.rstrip(".")), 400)
             names = "; ".join(shorten(label, 200) for label in reason.labels)
@@ -278,11 +278,11 @@ def _unchecked_names(investigation: Investigation) -> Iterator[str]:
 
 def _for_people(investigation: Investigation) -> Iterator[str]:
     """What is for a person: by name, and the commands of what would tell most."""
-    waiting = [line for line in story.for_people(investigation) if line.status is Status.NOT_CHECKED]
+    waiting = [line for line in people.for_people(investigation) if line.status is Status.NOT_CHECKED]
     if not waiting:
         return
     yield from _fill(f"{len(waiting)} for a person: {'; '.join(map(_numbered, waiting))}", first="  ? ", rest="    ")
-    for line in story.asked_first(investigation)[:_FIRST_ASKED]:
+    for line in people.asked_first(investigation)[:_FIRST_ASKED]:
         yield from _fill(f"Would tell most: {_numbered(line)}", first="    ", rest="    ")
         yield from _command(line.step.plan.run, "      ") if line.step.plan.run else ()
 

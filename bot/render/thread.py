@@ -14,7 +14,7 @@ from bot.model.diagnosis import Correlation, CorrelationResult
 from bot.model.finding import Status
 from bot.model.investigation import Investigation
 from bot.model.message import Message
-from bot.render import story, thread_manual, thread_replies
+from bot.render import people, story, thread_manual, thread_replies
 from bot.render.story import Line
 from bot.render.thread_root import root
 from bot.render.thread_verdict import verdict
@@ -51,7 +51,7 @@ def _after_the_steps(investigation: Investigation, posted: Sequence[str]) -> lis
     """What was not checked, what changed and the verdict: they are about the steps, so they come after them."""
     made: list[Message] = []
     number = story.round_number(investigation)
-    asked = story.asks_people(investigation)
+    asked = people.asks_people(investigation)
     made += [page for page in thread_manual.pages(investigation) if asked or page.key in posted]
     over = investigation.diagnosis is not None or story.is_over(investigation)
     if f"unchecked/{number}" in posted or (over and thread_replies.has_unchecked(investigation)):

@@ -14,7 +14,7 @@ from bot.model.answer import Answer
 from bot.model.finding import Finding
 from bot.model.investigation import Investigation, State
 from bot.model.message import Message
-from bot.render import phrases, story
+from bot.render import people, phrases, story
 from bot.render.clean import shorten
 from bot.render.slack_message import message
 from bot.render.slack_text import (
@@ -53,7 +53,7 @@ _WORDS = {
 
 def pages(investigation: Investigation) -> list[Message]:
     """``manual/<round>``, and ``manual/<round>/2`` where one message does not hold them all."""
-    shown = _paged(story.for_people(investigation))
+    shown = _paged(people.for_people(investigation))
     return [_page(investigation, number, page, len(shown)) for number, page in enumerate(shown, start=1)]
 
 
@@ -100,7 +100,7 @@ def _step(investigation: Investigation, line: Line) -> Iterator[Draft]:
     if answer is not None:
         yield section(_answered(line, answer), beside=_change(investigation, line))
         return
-    first = line in story.asked_first(investigation)
+    first = line in people.asked_first(investigation)
     head = fmt("*{}. {}*", line.number, shorten(line.title, 200))
     tells = Markup("  :point_left: _tells most_") if first else Markup("")
     yield section(lines([Markup(head + tells), fmt("{}", shorten(plan.manual or "", 600))]))

@@ -11,7 +11,7 @@ from bot.model.events import EventType
 from bot.model.finding import Finding, Status
 from bot.model.investigation import Investigation
 from bot.model.message import Message
-from bot.render import phrases, story
+from bot.render import missing, phrases, story
 from bot.render.clean import one_line, shorten
 from bot.render.evidence import drawn, finding_lines
 from bot.render.slack_message import message
@@ -104,7 +104,7 @@ def more_problems(investigation: Investigation, shown: Sequence[Line]) -> Messag
 
 
 def has_unchecked(investigation: Investigation) -> bool:
-    return bool(story.not_looked_at(investigation)) or bool(_blind(investigation))
+    return bool(missing.not_looked_at(investigation)) or bool(_blind(investigation))
 
 
 def _blind(investigation: Investigation) -> list[Correlation]:
@@ -114,10 +114,10 @@ def _blind(investigation: Investigation) -> list[Correlation]:
 def unchecked(investigation: Investigation) -> Message:
     """``unchecked/<round>``: what nobody looked at, folded by reason; how to do it by hand where that is short, else for who
     asks."""
-    items, blind = story.not_looked_at(investigation), _blind(investigation)
+    items, blind = missing.not_looked_at(investigation), _blind(investigation)
     names = list(dict.fromkeys(item.label or item.why for item in items))
     said = phrases.count(len(names), "thing") if names else "what changed"
-    rows = [_reason(reason) for reason in story.by_reason(items)]
+    rows = [_reason(reason) for reason in missing.by_reason(items)]
     if blind:
         rows.append(_blind_line(blind))
     head = fmt(":grey_question: *Not checked: {}*. None of it counts as ok.", said)
@@ -140,7 +140,7 @@ _INLINE = 3
 
 def by_hand(investigation: Investigation) -> Message:
     """For whoever asks, and only for them: how to check what was not checked, each with its command."""
-    commands = _commands(story.not_looked_at(investigation))
+    commands = _commands(missing.not_looked_at(investigation))
     pages: list[list[str]] = [[]]
     for command in commands:
         if pages[-1] and sum(map(cost, pages[-1])) + cost(command) > _PAGE:
@@ -155,7 +155,7 @@ def by_hand(investigation: Investigation) -> Message:
 _PAGE = 2_200
 
 
-def _commands(items: Iterable[story.Unchecked]) -> list[str]:
+def _commands(items: Iterable[missing.Unchecked]) -> list[str]:
     """What to do about each, ready to paste. What a command for several says is said once."""
     made: dict[str, list[str]] = {}
     for item in items:
@@ -210,7 +210,7 @@ def _line(item: Correlation) -> Markup:
     )
 
 
-def _reason(reason: story.Reason) -> Markup:
+def _reason(reason: missing.Reason) -> Markup:
     """One reason, and all that it keeps from being looked at."""
     labels = reason.labels
     if len(labels) > 1:

@@ -10,7 +10,7 @@ from bot.model.diagnosis import Diagnosis, Verdict
 from bot.model.finding import Status
 from bot.model.investigation import Investigation, Progress, State
 from bot.model.message import Message
-from bot.render import phrases, story
+from bot.render import missing, people, phrases, story
 from bot.render.clean import shorten
 from bot.render.grid import grid
 from bot.render.slack_message import message
@@ -245,7 +245,7 @@ def found_line(investigation: Investigation) -> Markup:
     """What people found who looked at a manual step, in their words, where no evidence quotes them."""
     causes = investigation.diagnosis.causes if investigation.diagnosis else ()
     quoted = " ".join(text for cause in causes for text in cause.evidence_for)
-    told = [line for line in story.found_by_people(investigation) if line.sentence.rstrip(".") not in quoted]
+    told = [line for line in people.found_by_people(investigation) if line.sentence.rstrip(".") not in quoted]
     found = [f"{line.number}. {line.title} - {line.sentence}" for line in told]
     if not found:
         return Markup("")
@@ -254,10 +254,10 @@ def found_line(investigation: Investigation) -> Markup:
 
 def ask_line(investigation: Investigation) -> Markup:
     """How much is for a person, and what of it would tell most."""
-    waiting = [line for line in story.for_people(investigation) if line.step.answer is None]
-    if not waiting or not story.asks_people(investigation):
+    waiting = [line for line in people.for_people(investigation) if line.step.answer is None]
+    if not waiting or not people.asks_people(investigation):
         return Markup("")
-    first = story.asked_first(investigation)
+    first = people.asked_first(investigation)
     tells = f"; most would tell {', '.join(f'{line.number}. {line.title}' for line in first[:2])}" if first else ""
     return fmt("*For a person:* {}, in the thread{}", phrases.count(len(waiting), "step"), shorten(tells, 300))
 
@@ -280,7 +280,7 @@ _BREAKS = 6
 def unchecked_line(investigation: Investigation) -> Markup:
     """What nobody looked at, the steps for a person apart: by reason where several share one. Sources that nobody configured are
     in the thread: they are no news of this outage."""
-    reasons = story.by_reason(item for item in story.not_looked_at(investigation) if not item.unconfigured)
+    reasons = missing.by_reason(item for item in missing.not_looked_at(investigation) if not item.unconfigured)
     if not reasons:
         return Markup("")
     said = [
