@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -18,9 +19,11 @@ from bot.adapters.kubernetes.reads import KubernetesApi
 from bot.clock import stamp
 from bot.model.base import Json
 from bot.model.finding import Finding, Status
+from bot.playbook import default_folder, load_library
+from bot.registry import Registry
 from tests import pki
 from tests.lab.control_plane import ControlPlane, control_plane
-from tests.probes.scene import Scene, target
+from tests.probes.scene import PROBES, Scene, target
 from tests.probes.test_lab_apiserver import credentials
 from tests.probes.test_lab_behind import SYSTEM, made
 
@@ -198,3 +201,22 @@ async def test_the_end_of_the_attempt_before_is_asked_of_the_kubelet_and_redacte
     assert urlsplit(path).path == "/containerLogs/kube-system/kube-apiserver-n1/kube-apiserver"
     query = {key: value[0] for key, value in parse_qs(urlsplit(path).query).items()}
     assert query == {"limitBytes": "65536", "previous": "true", "tailLines": "20", "timestamps": "true"}
+
+
+async def test_the_playbooks_that_ask_most_keep_the_budget_of_a_round(plane: ControlPlane, tmp_path: Path) -> None:
+    """Where nothing that is looked for is there every label is tried, which are the most reads."""
+    library = load_library(default_folder(), Registry(probes=PROBES))
+    wanted = {step.probe for name in ("cannot-access-api", "connection-refused") for step in library.playbooks[name].steps}
+    aim = target(plane.url, ca_pem=plane.authority.pem)
+    api = KubernetesApi(aim, credentials(plane.admin, tmp_path))
+    scene = Scene(target=aim, api=api, now=datetime.now(UTC))
+    probes = sorted(name for name in wanted if name is not None and "api" in PROBES[name].needs)
+    assert {"network-policies", "kube-system-workloads", "control-plane-logs", "apiserver-pods"} <= set(probes)
+    one = {"to": [{"namespaceSelector": {"matchLabels": {"team": "base"}}}]}
+    try:
+        with made(plane, POLICIES.format("kube-system"), policy("egress", egress=[one])):
+            found = [finding for findings in await asyncio.gather(*(scene.run(name) for name in probes)) for finding in findings]
+    finally:
+        await api.aclose()
+    assert [finding.sentence for finding in found if finding.outcome == "not-read"] == []
+    assert api.requests_made() <= 20
