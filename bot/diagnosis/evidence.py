@@ -17,6 +17,9 @@ from bot.model.diagnosis import Correlation, CorrelationResult
 from bot.model.finding import Finding, Status
 from bot.model.playbook import Cause, EvidenceLine, Match, Weight
 
+_OUT_OF_REACH = "not-reached"
+"""What is found where the layer below fails: of such a place nothing is known, and what holds elsewhere does not hold there."""
+
 WIDENED_SHARE = 0.5
 """A match that needed the wider window weighs half: the wider one looks, the more one finds."""
 
@@ -101,6 +104,8 @@ def standing(line: EvidenceLine, findings: Sequence[Finding], correlations: Sequ
     seen = [finding for finding in _about(line, findings) if _tells(line, finding)]
     if not seen:
         return Standing.UNKNOWN
+    if line.match in (Match.EVERY, Match.NONE) and any(finding.outcome == _OUT_OF_REACH for finding in _about(line, findings)):
+        return Standing.FAILS
     return Standing.HOLDS if _matches(line, seen) else Standing.FAILS
 
 
@@ -121,7 +126,7 @@ def _matches(line: EvidenceLine, seen: Sequence[Finding]) -> bool:
     match line.match:
         case Match.ANY:
             return any(hits)
-        case Match.ALL:
+        case Match.ALL | Match.EVERY:
             return all(hits)
         case Match.NONE:
             return not any(hits)

@@ -116,10 +116,12 @@ class Playbook(Value):
 
 
 class Match(StrEnum):
-    """How many of a probe's conclusive findings must have the outcome."""
+    """How many of a probe's conclusive findings must have the outcome. ``every`` is ``all``, and
+    like ``none`` it says nothing of a place that was out of reach."""
 
     ANY = "any"
     ALL = "all"
+    EVERY = "every"
     NONE = "none"
     MIXED = "mixed"
 

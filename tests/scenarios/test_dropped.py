@@ -46,13 +46,20 @@ def test_no_route_is_decisive_for_a_network_and_tied_for_a_host():
 def test_a_machine_that_is_not_found_is_off_or_elsewhere():
     said = answer(ladder("tcp-connect", "host-unreachable"))
     assert said.first.id == "node-down"
-    assert said.best == {"node-down", "no-route", "dns-wrong-address"}
+    assert said.best == {"node-down", "dns-wrong-address"}
+    assert "no-route" in said.named
+
+
+def test_one_dead_address_of_two_may_be_an_old_record_whatever_the_other_one_proves():
+    found = [*ladder(addresses=TWO[:1]), *climb(TWO[1], "tcp-connect", "host-unreachable")]
+    said = answer(found)
+    assert said.best == {"lb-backend-down", "node-down", "dns-wrong-address"}
 
 
 def test_an_address_that_was_given_cannot_be_a_wrong_record():
     found = [one for one in ladder("tcp-connect", "host-unreachable") if one.probe != "dns-lookup"]
     said = answer([*found, finding("dns-lookup", "address-given", "10.0.0.1")])
-    assert said.best == {"node-down", "no-route"}
+    assert said.best == {"node-down"}
     assert "dns-wrong-address" not in said.named
 
 
