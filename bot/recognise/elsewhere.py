@@ -92,6 +92,14 @@ SURE: tuple[Place, ...] = (
         means="the kubelet's own health port on its node",
     ),
     Place(
+        name="compose",
+        whose=_ELSEWHERE,
+        by_itself=False,
+        pattern=words(r"^[\w.-]{1,60}[-_]\d{1,3}\s{1,20}\|"),
+        example="registry_1  | http: TLS handshake error from 172.18.0.5:40000: remote error: tls: internal error",
+        means="a program that Docker Compose runs",
+    ),
+    Place(
         name="health-check-noise",
         whose=_ELSEWHERE,
         pattern=words(r"TLS handshake error from \S{1,80}: (?:unexpected )?EOF"),
@@ -282,23 +290,5 @@ REQUESTS: tuple[Place, ...] = (
         ),
         example='Get "https://orders.example.com/internal/report?day=1": x509: certificate signed by unknown authority',
         means="a request with a path that API servers do not have",
-    ),
-)
-
-# Of webhooks: the API server answers, and something that it asks before it writes does not.
-WEBHOOKS: tuple[Place, ...] = (
-    Place(
-        name="webhook",
-        whose=Whose.BEHIND,
-        pattern=words(
-            r"fail(?:ed|ing) (?:to call|calling) webhook",
-            r"admission webhook \\?[\"']\S{1,200} denied",
-            r"conversion webhook for \S{1,200}",
-            r"\bfailing (?:open|closed) \S{1,200}webhook",
-            r"no endpoints available for service",
-            r"\bauthzhook\b",
-        ),
-        example='failed calling webhook "check.example.com": Post "https://check.tools.svc:443/": context deadline exceeded',
-        means="a webhook that the API server asks",
     ),
 )

@@ -13,10 +13,11 @@ from bot.model.diagnosis import Confidence
 from bot.model.recognised import About, Recognised
 from bot.recognise.addresses import address_in
 from bot.recognise.alerts import NamedAlert, alert_in
-from bot.recognise.elsewhere import LIKELY, REQUESTS, SURE, WEBHOOKS
+from bot.recognise.elsewhere import LIKELY, REQUESTS, SURE
 from bot.recognise.failures import FAILURES
 from bot.recognise.form import NETWORK, TIMEOUTS, Failure, Place, Whose
-from bot.recognise.places import API, BEHIND, DATASTORE, HINTS
+from bot.recognise.places import API, HINTS
+from bot.recognise.places_behind import BEHIND, DATASTORE, WEBHOOKS
 from bot.recognise.statements import plain, statements
 
 _PLACES = (*SURE, *WEBHOOKS, *DATASTORE, *BEHIND, *API, *LIKELY, *REQUESTS, *HINTS)

@@ -1,10 +1,10 @@
-"""Whose failure it is, where the text is about the API server or what it depends on: the grammar of the clients that wrote it."""
+"""Whose failure it is, where the text is about the API server itself: the grammar of the clients that wrote it."""
 
 from __future__ import annotations
 
 from bot.recognise.form import Place, Whose, words
 
-_API, _SERVICE, _BEHIND, _ETCD = Whose.API, Whose.SERVICE, Whose.BEHIND, Whose.DATASTORE
+_API, _SERVICE = Whose.API, Whose.SERVICE
 
 API_PATH = (
     r"/(?:api/v1(?:/(?:namespaces|nodes|pods|services|endpoints|events|secrets|configmaps|componentstatuses|persistentvolume\w{0,6}"
@@ -16,105 +16,6 @@ API_PATH = (
 _HOST = r"(?:\[[0-9a-f:.]{2,45}\]|[\w.*$<>-]{1,253})"
 SERVICE_ADDRESS = r"(?:10|172|192|100)\.\d{1,3}\.\d{1,3}\.1"
 """What the service `kubernetes` has in nearly every cluster: the first address of the service range."""
-
-# What is said of something behind the API server: it answers, and what it needs to do its work does not.
-BEHIND: tuple[Place, ...] = (
-    Place(
-        name="tunnel",
-        whose=_BEHIND,
-        pattern=words(
-            r"no agent available",
-            r"\bkonnectivity\b",
-            r"\btunnel-?front\b",
-            r"\baks-link\b",
-            r"proxy-server[^\n]{0,60}?agent",
-            r"error dialing proxy",
-            r"failed to get (?:an )?agent",
-            r"\bremotedialer\b",
-            r"cluster agent (?:is )?(?:not connected|disconnected)",
-            r"\btunnel-?end\b",
-            r"\"cannot connect once\"",
-            r":813[1-4]\b",
-        ),
-        example='Error from server: Get "https://10.1.0.4:10250/containerLogs/default/web-0/web": No agent available',
-        means="the tunnel from the control plane to the nodes",
-    ),
-    Place(
-        name="kubelet-port",
-        whose=_BEHIND,
-        pattern=words(
-            r":10250\b",
-            r"error dialing backend",
-            r"/containerLogs/",
-            r"unable to upgrade connection",
-            r"error trying to reach service",
-        ),
-        example="Error from server: error dialing backend: dial tcp 10.1.0.4:10250: i/o timeout",
-        means="the API server's own way to a kubelet or a service",
-    ),
-    Place(
-        name="aggregated-api",
-        whose=_BEHIND,
-        pattern=words(
-            r"failing or missing response from",
-            r"\bFailedDiscoveryCheck\b",
-            r"no response from https?://",
-            r"loading OpenAPI spec for",
-            r"\bMissingEndpoints\b",
-            r"unable to retrieve the complete list of server APIs",
-            r"remote_available_controller",
-            r"available_controller\.go",
-        ),
-        example="v1beta1.metrics.k8s.io failed with: failing or missing response from https://10.96.5.5: dial tcp: i/o timeout",
-        means="an API that another server provides through the API server",
-    ),
-)
-
-DATASTORE: tuple[Place, ...] = (
-    Place(
-        name="etcd",
-        whose=_ETCD,
-        pattern=words(
-            r"\betcdserver\b",
-            r"\betcdhttp\b",
-            r"\betcdctl\b",
-            r"\betcd cluster is (?:unavailable|unhealthy)",
-            r"etcd failed",
-            r"etcd[^\n]{0,60}?(?:unhealthy|no leader|lost leader|database space exceeded)",
-            r"\braft(?:http)?:",
-            r"\betcdmain\b",
-            r"\betcd-(?:endpoints|client)\b",
-            r"etcd status\b",
-            r"retrying of unary invoker failed",
-            r"mvcc: ",
-        ),
-        example="etcdserver: request timed out, possibly due to previous leader failure",
-        means="etcd, which the API server keeps everything in",
-    ),
-    Place(
-        name="etcd-slow",
-        whose=_ETCD,
-        pattern=words(
-            r"slow fdatasync",
-            r"sync duration of \S{1,20}, expected less than",
-            r"apply request took too long",
-            r"(?:read-only range|txn|lease) request [^\n]{0,300}? took too long",
-            r"failed to send out heartbeat on time",
-            r"agreement among raft nodes",
-            r"waiting for ReadIndex response took too long",
-        ),
-        example='"msg":"slow fdatasync","took":"4.2s","expected-duration":"1s"',
-        means="etcd, whose disk or peers are slow",
-    ),
-    Place(
-        name="etcd-port",
-        whose=_ETCD,
-        by_itself=False,
-        pattern=words(r":(?:2379|2380|4001)\b"),
-        example="addrConn.createTransport failed to connect to {127.0.0.1:2379}: dial tcp 127.0.0.1:2379: connection refused",
-        means="etcd, which the API server keeps everything in",
-    ),
-)
 
 # Words that are only ever said of an API server.
 API: tuple[Place, ...] = (
@@ -135,7 +36,7 @@ API: tuple[Place, ...] = (
         name="kubectl",
         whose=_API,
         pattern=words(
-            r"unable to connect to the server",
+            r"unable to connect to (?:the )?server",
             r"the connection to the server \S{0,300} ?was refused",
             r"the connection to the server[^\n]{1,200}?did you specify the right host",
             r"couldn't (?:read version from server|get current server API group list|get available api versions)",
@@ -173,7 +74,7 @@ API: tuple[Place, ...] = (
             r"failed to communicate with api ?server",
             r"api ?server (?:is )?(?:not )?(?:healthy|unhealthy|unreachable|ready|running)",
             r"error (?:communicating|connecting) (?:with|to) (?:the )?(?:kubernetes|api ?server)",
-            r"unable to reach (?:the )?(?:kubernetes|api ?server)",
+            r"(?:unable|failed) to (?:reach|contact) (?:the )?(?:k(?:ubernete|8)s )?(?:kubernetes|(?:kube-?)?api[- ]?server)",
             r"(?:failed|unable) to connect to (?:the )?(?:kubernetes|k8s)(?: api| cluster)?\b",
         ),
         example='Error: Kubernetes cluster unreachable: Get "https://api.example.com/version": EOF',
@@ -229,7 +130,7 @@ API: tuple[Place, ...] = (
         whose=_API,
         by_itself=False,
         pattern=words(
-            rf"https?://{_HOST}(?::\d{{1,5}})?(?:/k8s/clusters/[\w-]{{1,80}})?{API_PATH}",
+            rf"https?://{_HOST}(?::[\w*]{{1,5}})?(?:/k8s/clusters/[\w-]{{1,80}})?{API_PATH}",
             rf"with url: {API_PATH}",
             rf"(?:get|post|put|patch|delete|list|watch) \\?[\"']?{API_PATH}",
             rf"(?<![\w/.@-]){API_PATH}",

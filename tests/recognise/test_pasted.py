@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.diagnosis.triage_rules import SYMPTOMS
 from bot.model.diagnosis import Confidence
 from bot.model.recognised import About
-from bot.recognise import alerts, elsewhere, places
+from bot.recognise import alerts, elsewhere, places, places_behind
 from bot.recognise.failures import FAILURES
 from bot.recognise.form import Whose
 from bot.recognise.pasted import recognise
@@ -22,11 +22,11 @@ EXAMPLES = [json.loads(line) for line in (Path(__file__).parents[1] / "testdata"
 """Written for these tests from what the tools print, and labelled before they were tried."""
 PLACES = (
     *elsewhere.SURE,
-    *elsewhere.WEBHOOKS,
+    *places_behind.WEBHOOKS,
     *elsewhere.LIKELY,
     *elsewhere.REQUESTS,
-    *places.BEHIND,
-    *places.DATASTORE,
+    *places_behind.BEHIND,
+    *places_behind.DATASTORE,
     *places.API,
     *places.HINTS,
 )
