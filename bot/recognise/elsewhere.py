@@ -108,11 +108,12 @@ SURE: tuple[Place, ...] = (
     ),
 )
 
-# Said of other things, unless the words before are the API server's.
+# Said of other things, unless the words before are the API server's. A mere mention is no failure of theirs.
 LIKELY: tuple[Place, ...] = (
     Place(
         name="ingress",
         whose=_ELSEWHERE,
+        by_itself=False,
         pattern=words(
             r"(?:while|when) (?:connecting to|reading response header from|sending request to|SSL handshaking to) upstream",
             r"\bno live upstreams\b",
@@ -128,6 +129,7 @@ LIKELY: tuple[Place, ...] = (
     Place(
         name="database",
         whose=_ELSEWHERE,
+        by_itself=False,
         pattern=words(
             r"\bpostgres(?:ql)?\b",
             r"\bpsycopg",
@@ -155,6 +157,7 @@ LIKELY: tuple[Place, ...] = (
     Place(
         name="download",
         whose=_ELSEWHERE,
+        by_itself=False,
         pattern=words(
             r"\b(?:apt(?:-get)?|yum|dnf|apk|pip3?|gem|mvn|gradle|cargo|brew) [^\n]{0,80}?(?:install|update|add|fetch|download)",
             r"\b(?:npm|yarn) (?:install|add|error)\b",
@@ -183,6 +186,7 @@ LIKELY: tuple[Place, ...] = (
     Place(
         name="storage",
         whose=_ELSEWHERE,
+        by_itself=False,
         pattern=words(
             r"\b(?:Mount|Attach|Detach)Volume\b",
             r"unable to attach or mount volumes",
@@ -195,6 +199,7 @@ LIKELY: tuple[Place, ...] = (
     Place(
         name="git-or-ssh",
         whose=_ELSEWHERE,
+        by_itself=False,
         pattern=words(
             r"\bfatal: unable to access\b",
             r"could not read from remote repository",
@@ -207,6 +212,7 @@ LIKELY: tuple[Place, ...] = (
     Place(
         name="mail-or-directory",
         whose=_ELSEWHERE,
+        by_itself=False,
         pattern=words(r"\bsmtps?\b", r"\bldaps?\b", r"\bimap\b"),
         example="dial tcp: lookup smtp.example.com: no such host",
         means="mail or a directory",
@@ -214,6 +220,7 @@ LIKELY: tuple[Place, ...] = (
     Place(
         name="cloud",
         whose=_ELSEWHERE,
+        by_itself=False,
         pattern=words(
             r"\b169\.254\.169\.254\b",
             r"\bmetadata\.google\.internal",

@@ -54,6 +54,21 @@ def test_a_text_about_something_else_is_for_an_answer(text):
     assert seen.is_something_else
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "everything is down since the mysql upgrade",
+        "redis and kafka are fine but nobody can deploy",
+        "grafana is empty, please look at it",
+    ],
+)
+def test_a_mere_mention_of_something_else_keeps_nobody_from_looking(text):
+    seen = pasted(text, CONFIG)
+    assert seen is not None
+    assert not seen.is_something_else
+    assert seen.worth_saying is None
+
+
 def test_the_name_of_a_cluster_that_a_channel_may_not_ask_about_is_no_name_there():
     seen = pasted(f"prod {PULL}", CONFIG, "C0REDIS")
     assert seen is not None
