@@ -107,7 +107,7 @@ def cluster_check(cluster: str, check: str, findings: Sequence[Finding], asks: s
     return Line(check=check, subject=cluster, status=status, sentence=f"{speaks.sentence}{more}", remedy=remedy)
 
 
-_TOLD = ("all-up", "some-down", "none-up", "none-checked")
+_TOLD = ("all-up", "some-down", "none-up", "not-all-checked")
 
 
 def balancer(cluster: str, findings: Sequence[Finding], asks: str) -> Line:

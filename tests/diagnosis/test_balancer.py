@@ -21,6 +21,10 @@ def said(outcome: str, subject: str) -> Finding:
 def statistics(*servers: str, frontend: str = "frontend-open") -> list[Finding]:
     """Two servers, the backend and its frontend, as the probe would tell of them."""
     good = [one for one in servers if one in ("server-healthy", "server-accepts")]
+    unchecked = servers.count("server-unchecked")
+    if unchecked == len(servers):
+        rows = [said("server-unchecked", f"kube/cp{number}") for number in range(1, unchecked + 1)]
+        return [*rows, said("not-all-checked", "kube"), said(frontend, "frontend api")]
     backend = "all-up" if len(good) == len(servers) else "some-down" if good else "none-up"
     rows = [said(outcome, f"kube/cp{number}") for number, outcome in enumerate(servers, start=1)]
     return [*rows, said(backend, "kube"), said(frontend, "frontend api")]
@@ -152,6 +156,13 @@ def test_a_frontend_that_is_full_is_why_handshakes_wait() -> None:
         [*ladder("tls-handshake", "tls-silent"), *statistics("server-healthy", "server-healthy", frontend="frontend-full")]
     )
     assert seen.best == {"lb-sessions-exhausted"}
+
+
+def test_a_balancer_that_checks_nothing_accuses_and_clears_nobody() -> None:
+    before, after = behind([]), behind(statistics("server-unchecked", "server-unchecked"))
+    assert [(cause.id, cause.score) for cause in before.diagnosis.causes] == [
+        (cause.id, cause.score) for cause in after.diagnosis.causes
+    ]
 
 
 @pytest.mark.parametrize("outcome", ["statistics-unreachable", "backend-not-told", "none-configured"])

@@ -56,7 +56,7 @@ SAYS_NOTHING_OF_THE_TARGET = {
     "backend-not-told": "not-checked: which backend is meant is for the configuration to say",
     "statistics-unreachable": "not-checked: the finding says what was in the way",
     "server-unchecked": "inconclusive: the balancer does not look either",
-    "none-checked": "inconclusive: the balancer does not look either",
+    "not-all-checked": "the good state, as far as anybody looks",
     "server-recovering": "it is on its way back, and nobody says from what",
     "not-looked-at": "inconclusive: the node could not be asked",
     "answers-without-health": "inconclusive: the node tells strangers nothing",

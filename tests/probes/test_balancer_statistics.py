@@ -146,7 +146,9 @@ async def test_a_server_s_state_and_check_are_one_outcome(world: World, backend:
     seconds = 3.0 if backend == "flapping" else 0.1
     found = await looked(world.reads(backend=backend), seconds=seconds)
     assert found[f"{backend}/one"].outcome == outcome
-    group = {"server-healthy": "all-up", "server-accepts": "all-up", "server-unchecked": "none-checked"}.get(outcome, "none-up")
+    group = {"server-healthy": "all-up", "server-accepts": "all-up", "server-unchecked": "not-all-checked"}.get(
+        outcome, "none-up"
+    )
     assert found[backend].outcome == group
 
 
@@ -166,6 +168,12 @@ async def test_one_of_two_that_is_down_is_a_warning_beside_the_problem(world: Wo
     found = await looked(world.reads(backend="half"), seconds=0.1)
     assert [finding.outcome for finding in found.values()] == ["server-refused", "server-healthy", "some-down"]
     assert found["half"].warning == "Behind the balancer 1 of 2 API servers serve, without two: nobody notices until more fail."
+
+
+async def test_a_balancer_that_does_not_check_is_warned_of(world: World) -> None:
+    backend = (await looked(world.reads(backend="taking"), seconds=0))["taking"]
+    assert (backend.status, backend.outcome) == (Status.OK, "not-all-checked")
+    assert backend.warning == "The balancer does not check 1 of 1 API servers: when one of them fails, so do its connections."
 
 
 async def test_a_frontend_that_leads_there_is_told_where_it_can_be_known(world: World) -> None:

@@ -42,7 +42,7 @@ OUTCOMES = {
     "server-at-other-port": "the balancer asks a control-plane node at another port than the API server's, and gets nowhere",
     "server-down": "the balancer has it down and does not tell why",
     "all-up": "every server of the backend is up",
-    "none-checked": "the balancer checks no server of the backend",
+    "not-all-checked": "the servers of the backend serve as far as the balancer knows, and it does not check all of them",
     "some-down": "some servers of the backend are up and others are not",
     "none-up": "no server of the backend is up",
     "frontend-open": "the frontend takes sessions",
@@ -56,8 +56,8 @@ OUTCOMES = {
 }
 
 STATUS = {
-    **dict.fromkeys(("server-healthy", "server-accepts", "all-up", "frontend-open"), Status.OK),
-    **dict.fromkeys(("server-unchecked", "none-checked"), Status.INCONCLUSIVE),
+    **dict.fromkeys(("server-healthy", "server-accepts", "all-up", "not-all-checked", "frontend-open"), Status.OK),
+    "server-unchecked": Status.INCONCLUSIVE,
     **dict.fromkeys(("backend-not-told", "statistics-unreachable", "none-configured"), Status.NOT_CHECKED),
 }
 """All others are problems."""
@@ -248,8 +248,11 @@ def backend(one: Backend, servers: Sequence[Said], now: datetime) -> Said:
     good = sum(said.outcome in _IN_USE for said in servers)
     count = len(servers)
     evidence: Json = {"servers": count, "up": good}
-    if all(said.outcome == "server-unchecked" for said in servers):
-        return Said(outcome="none-checked", says=f"has {count} servers, and the balancer checks none", evidence=evidence)
+    blind = sum(said.outcome == "server-unchecked" for said in servers)
+    if good == count and blind:
+        warning = f"The balancer does not check {blind} of {count} API servers: when one of them fails, so do its connections."
+        says = f"has {count} servers, and the balancer does not check {blind} of them"
+        return Said(outcome="not-all-checked", says=says, evidence=evidence, warning=warning)
     if good == count:
         return Said(outcome="all-up", says=f"has every server up: {count}", evidence=evidence)
     if not good:
