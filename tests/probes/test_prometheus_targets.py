@@ -238,6 +238,25 @@ async def test_the_machine_that_is_asked(ending: str, outcome: str) -> None:
     assert set(found) == {"apiserver-up", f"asked-host-{outcome}"}
 
 
+async def test_an_address_that_nobody_watches_beside_one_that_is_watched() -> None:
+    """Only where it takes no connection: what answers is nobody's old record."""
+    stranger = "10.0.0.77"
+    for failure, said in ((Failure.HOST_UNREACHABLE, {"asked-host-unknown"}), (None, set())):
+        scene = Scene(seconds=60)
+        scene.network.resolves("api.example.com", ADDRESS, stranger)
+        scene.network.connects(stranger, failure=failure)
+        found = await look(scene, target("up", ONE), target("up", f"{ADDRESS}:9100", "node"))
+        assert set(found) & {"asked-host-unknown"} == said
+        if said:
+            assert found["asked-host-unknown"].subject == f"machine {stranger}"
+
+
+async def test_where_no_address_is_watched_none_is_a_stranger() -> None:
+    scene = failing(Failure.HOST_UNREACHABLE)
+    scene.network.resolves("api.example.com", ADDRESS, "10.0.0.77")
+    assert "asked-host-unknown" not in await look(scene, target("up", ONE))
+
+
 ETCD = [
     (("up", "up", "up"), "etcd-up", OK),
     (("refused",), "etcd-refused", PROBLEM),

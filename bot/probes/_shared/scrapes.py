@@ -41,6 +41,7 @@ OUTCOMES = {
     "asked-host-up": "the machine at the address that clients ask, which is no API server's, answers Prometheus",
     "asked-host-silent": "nothing at the address that clients ask answers Prometheus",
     "asked-host-no-route": "Prometheus finds no machine at the address that clients ask, or no way there",
+    "asked-host-unknown": "no machine is watched at an address of the name where nothing answers, and one is at another",
     "etcd-up": "every member of etcd can be scraped",
     "etcd-refused": "so many members refuse Prometheus that there is no majority",
     "etcd-silent": "so many members do not answer Prometheus that there is no majority",

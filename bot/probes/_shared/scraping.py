@@ -22,6 +22,7 @@ from bot.probes._shared import http, scrapes
 from bot.probes._shared.addresses import places
 from bot.probes._shared.layers import peer
 from bot.probes._shared.scrapes import Said, Seen
+from bot.probes._shared.strangers import unknown
 from bot.registry import ProbeContext
 
 _RECENT = 2.5
@@ -91,6 +92,8 @@ async def told(ctx: ProbeContext, reads: MetricsReads, place: Place) -> AsyncGen
     if not groups.get("asked") and not groups.get("apiservers"):
         says = "Prometheus scrapes no API server of this cluster, by the names of its jobs and its labels"
         yield Said(subject="API servers", outcome="no-such-target", says=says)
+    for said in await unknown(ctx, place.hosts, targets):
+        yield said
     dead = await _never_up(reads, [one for group in groups.values() for one in group])
     pending = {name: [one for one in group if _key(one) not in dead] for name, group in groups.items()}
     for name, group in groups.items():
