@@ -51,7 +51,11 @@ def test_when_nothing_is_found_it_is_healthy_and_writes_are_still_not_tried() ->
         ([("apiserver-load", "etcd-writes-failing"), ("control-plane-leases", "writes-stalled")], "etcd-no-space", MEDIUM),
         ([("control-plane-leases", "writes-stalled")], "etcd-no-space", MEDIUM),
         ([("apiserver-load", "webhook-calls-failing")], "admission-webhook-failing", HIGH),
-        ([("admission-webhooks", "without-endpoints")], "admission-webhook-failing", HIGH),
+        (
+            [("admission-webhooks", "without-endpoints"), ("apiserver-load", "webhook-calls-failing")],
+            "admission-webhook-failing",
+            HIGH,
+        ),
         ([("aggregated-apis", "unavailable")], "aggregated-api-unavailable", HIGH),
         ([("control-plane-leases", "controller-manager-stale")], "controller-manager-down", HIGH),
         ([("control-plane-leases", "scheduler-stale")], "scheduler-down", HIGH),
@@ -74,6 +78,28 @@ def test_each_is_named(ill: list[tuple[str, str]], cause: str, confidence: Confi
     assert (said.diagnosis.verdict, said.first.id) == (Verdict.CAUSE, cause)
     assert said.first.confidence is confidence
     assert not [one.id for one in said.diagnosis.causes[1:] if one.confidence is HIGH]
+
+
+@pytest.mark.parametrize(
+    ("ill", "beside"),
+    [
+        ([("admission-webhooks", "without-endpoints")], ()),
+        ([("admission-webhooks", "service-missing")], ()),
+        ([("control-plane-nodes", "refused")], (("control-plane-nodes", "answers"),)),
+    ],
+)
+def test_what_holds_nobody_up_yet_ends_healthy(ill: list[tuple[str, str]], beside: tuple[tuple[str, str], ...]) -> None:
+    said = answer(behind(*ill, beside=beside))
+    assert said.diagnosis.verdict is Verdict.HEALTHY
+    assert said.first.confidence is HIGH
+    assert not [one.id for one in said.diagnosis.causes[1:] if one.confidence is HIGH]
+
+
+def test_a_node_of_several_that_is_down_is_a_cause_where_connections_fail() -> None:
+    found = behind(("control-plane-nodes", "refused"), beside=(("control-plane-nodes", "answers"),))
+    steady = [one for one in found if one.probe != "fresh-connections"]
+    said = answer([*steady, finding("fresh-connections", "comes-and-goes", "10.0.0.1:6443")])
+    assert (said.diagnosis.verdict, said.first.id) == (Verdict.CAUSE, "lb-backend-down")
 
 
 def test_a_tunnel_that_fails_beside_agents_that_run_may_be_the_way_out() -> None:
