@@ -236,7 +236,7 @@ _CONNECTIONS: tuple[Failure, ...] = (
         symptom="connect-timeout",
         playbook=CANNOT_ACCESS,
         pattern=words(
-            r"i/o timeout",
+            r"i/o time ?out",
             r"while waiting for connection",
             r"connection time(?:d )?-?out",
             r"connection attempt (?:failed|timed out)",

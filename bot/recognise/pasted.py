@@ -31,7 +31,8 @@ _DEFAULT = re.compile(
     re.IGNORECASE,
 )
 _NEIGHBOURS = 4_000
-_API_PORTS = {"443", "6443", "6444", "8443", "16443"}
+_OWN_PORTS = {"6443", "6444", "8443", "16443"}
+_API_PORTS = {"443", *_OWN_PORTS}
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,22 @@ def recognise(text: str) -> Recognised:
     best = max(readings, key=lambda reading: reading.strength, default=None)
     alert = alert_in(said)
     if alert is not None and (best is None or best.strength < 4):
-        return _of_alert(*alert, address=address_in(said))
+        return _of_alert(*alert, address=_among(readings))
     if best is None or best.strength == 0:
         return Recognised(about=About.UNCLEAR, why="It names no failure that is known, so nothing is taken from it.")
-    return _judge(_nearer(best, readings), said)
+    chosen = _nearer(best, readings)
+    asks_api = chosen.place is None or chosen.place.whose in (Whose.API, Whose.SERVICE)
+    return _judge(chosen, address_in(chosen.text) or (_among(readings) if asks_api else None))
+
+
+def _among(readings: list[_Reading]) -> str | None:
+    """An API server's address among the statements: other addresses of a long text are of something else."""
+    for reading in readings:
+        address = address_in(reading.text)
+        said_of_it = reading.place is not None and reading.place.whose in (Whose.API, Whose.SERVICE)
+        if address is not None and (said_of_it or address.rpartition(":")[2] in _OWN_PORTS):
+            return address
+    return None
 
 
 def _nearer(best: _Reading, readings: list[_Reading]) -> _Reading:
@@ -117,9 +130,8 @@ def _of_alert(name: str, alert: NamedAlert, *, address: str | None) -> Recognise
     )
 
 
-def _judge(reading: _Reading, said: str) -> Recognised:
+def _judge(reading: _Reading, address: str | None) -> Recognised:
     place, failure = reading.place, reading.failure
-    address = address_in(reading.text) or address_in(said)
     if place is None:
         return _unplaced(reading, address)
     if place.whose is Whose.ELSEWHERE:

@@ -124,6 +124,11 @@ def test_a_failure_that_names_nobody_is_taken_with_its_neighbours():
         ("reflector.go:147] failed to list *v1.Pod: Get https://10.0.0.11:6443/api/v1/pods: EOF", "10.0.0.11:6443"),
         ("Unable to connect to the server: Post https://oauth2.googleapis.com/token: dial tcp: i/o timeout", None),
         ("Unable to connect to the server: net/http: TLS handshake timeout", None),
+        ("$ curl -k https://10.0.0.11:6443/livez\ncurl: (35) OpenSSL SSL_connect: SSL_ERROR_SYSCALL", "10.0.0.11:6443"),
+        ("Unable to connect to the server: EOF\nFailed to pull image https://registry.example/v2/: i/o timeout", None),
+        ("Unable to connect to the server: EOF\nsee https://docs.example/kubectl", None),
+        ("[FIRING:1] KubeAPIDown\nsource: http://prometheus.example:9090/graph", None),
+        ("[FIRING:1] KubeAPIInstanceUnreachable instance=10.0.0.12:6443", "10.0.0.12:6443"),
     ],
 )
 def test_the_address_is_of_what_was_asked(text, address):
