@@ -281,9 +281,13 @@ def _for_people(investigation: Investigation) -> Iterator[str]:
     waiting = [line for line in people.for_people(investigation) if line.status is Status.NOT_CHECKED]
     if not waiting:
         return
-    yield from _fill(f"{len(waiting)} for a person: {'; '.join(map(_numbered, waiting))}", first="  ? ", rest="    ")
-    for line in people.asked_first(investigation)[:_FIRST_ASKED]:
-        yield from _fill(f"Would tell most: {_numbered(line)}", first="    ", rest="    ")
+    first = people.asked_first(investigation)[:_FIRST_ASKED]
+    if not first:
+        yield from _fill(f"{len(waiting)} for a person: {'; '.join(map(_numbered, waiting))}", first="  ? ", rest="    ")
+        return
+    yield from _fill(f"{phrases.count(len(waiting), 'step')} for a person; these would tell most:", first="  ? ", rest="    ")
+    for line in first:
+        yield from _fill(_numbered(line), first="    ", rest="    ")
         yield from _command(line.step.plan.run, "      ") if line.step.plan.run else ()
 
 

@@ -9,6 +9,7 @@ from bot.model.events import EventType, StepPlan
 from bot.model.message import Message
 from bot.render import thread_manual
 from bot.render.report import as_json
+from bot.render.terminal import summary
 from bot.render.thread import messages
 from tests.render.builder import Story
 from tests.render.scenarios import SCENARIOS
@@ -90,6 +91,18 @@ def test_what_tells_most_is_marked_and_nothing_moves_for_it() -> None:
     marked = [row for row in rows if "tells most" in row]
     assert [row[:3] for row in marked] == ["*8."]
     assert "most would tell 8. Nobody is working on the load balancer" in transcript([thread(story)["root"]])
+
+
+def test_the_short_report_has_the_commands_of_what_tells_most() -> None:
+    story = SCENARIOS["tie"]()
+    told = story.state.diagnosis
+    assert told is not None
+    assert "systemctl" not in summary(story.state, story.at)
+    story.diagnose(told.model_copy(update={"revision": 2, "ask": ("kubelet",)}))
+    shown = summary(story.state, story.at)
+    assert "? 2 steps for a person; these would tell most:" in shown
+    assert "      systemctl status kubelet; journalctl -u kubelet -n 50 --no-pager" in shown
+    assert "systemctl" in summary(story.state, story.at, full=True)
 
 
 @pytest.mark.parametrize("end", ["closed", "cancelling"])
