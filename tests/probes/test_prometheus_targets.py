@@ -241,7 +241,11 @@ async def test_the_machine_that_is_asked(ending: str, outcome: str) -> None:
 async def test_an_address_that_nobody_watches_beside_one_that_is_watched() -> None:
     """Only where it takes no connection: what answers is nobody's old record."""
     stranger = "10.0.0.77"
-    for failure, said in ((Failure.HOST_UNREACHABLE, {"asked-host-unknown"}), (None, set())):
+    for failure, said in (
+        (Failure.HOST_UNREACHABLE, {"asked-host-unknown"}),
+        (Failure.NO_ADDRESS_FAMILY, set()),
+        (None, set()),
+    ):
         scene = Scene(seconds=60)
         scene.network.resolves("api.example.com", ADDRESS, stranger)
         scene.network.connects(stranger, failure=failure)

@@ -9,9 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from bot.model.metrics import ScrapedTarget
+from bot.model.observation import Connection, Failure
 from bot.probes._shared.addresses import places
 from bot.probes._shared.scrapes import Said
 from bot.registry import ProbeContext
+
+_NOBODY_THERE = frozenset(
+    {Failure.CONNECT_TIMEOUT, Failure.HOST_UNREACHABLE, Failure.CONNECTION_REFUSED, Failure.CONNECTION_REJECTED}
+)
+"""What is said of the address, and not of this machine's own ways."""
 
 
 async def unknown(ctx: ProbeContext, hosts: Collection[str], targets: Iterable[ScrapedTarget]) -> Sequence[Said]:
@@ -20,7 +26,7 @@ async def unknown(ctx: ProbeContext, hosts: Collection[str], targets: Iterable[S
     strangers = sorted(set(hosts) - watched)
     if not strangers or len(strangers) == len(set(hosts)) or ctx.cluster.target.proxy_url is not None:
         return ()
-    seen = {place.host: await ctx.network.connect(place.host, place.port) for place in await places(ctx)}
+    seen: dict[str, Connection] = {place.host: await ctx.network.connect(place.host, place.port) for place in await places(ctx)}
     known = [host for host in sorted(set(hosts) & watched) if host in seen and seen[host].ok]
     return [
         Said(
@@ -29,5 +35,5 @@ async def unknown(ctx: ProbeContext, hosts: Collection[str], targets: Iterable[S
             says=f"Prometheus watches the machine {known[0]}, which the name leads to as well, and none at {host}",
         )
         for host in strangers
-        if known and host in seen and not seen[host].ok
+        if known and host in seen and seen[host].failure in _NOBODY_THERE
     ]
