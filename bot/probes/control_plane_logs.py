@@ -41,7 +41,7 @@ class Params(Value):
 async def control_plane_logs(ctx: ProbeContext, params: Params) -> AsyncGenerator[Finding, None]:
     try:
         api = reads(ctx)
-        pods = await api.list_pods(params.namespace, label_selector="tier=control-plane")
+        pods = await logs.pods(api, params.namespace)
     except Unavailable as error:
         yield not_read(ctx, "control plane's logs", error)
         return

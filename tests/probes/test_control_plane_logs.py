@@ -173,6 +173,15 @@ async def test_those_that_ended_are_read_first_and_then_one_of_each_component() 
     ]
 
 
+async def test_pods_without_the_usual_label_are_known_by_their_containers() -> None:
+    one = pod(SERVER, state="waiting")
+    bare = one.model_copy(update={"data": {**one.data, "labels": {"app": "openshift-kube-apiserver"}}})
+    other = pod("coredns").model_copy(update={"name": "coredns-1"})
+    scene = Scene(api=KnownObjects(pods=[bare], logs={one.name: log("Error: unknown flag: --x")}))
+    assert (await scene.one("control-plane-logs")).outcome == "setting-wrong"
+    assert (await Scene(api=KnownObjects(pods=[other])).one("control-plane-logs")).outcome == "none-found"
+
+
 async def test_a_restart_of_long_ago_is_no_end() -> None:
     api = Asked(pods=[pod(SERVER, ended_min=90), pod("etcd", state="waiting")])
     api.asked = []

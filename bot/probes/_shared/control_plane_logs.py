@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from bot.model.base import Json, Value
-from bot.ports import ApiObject, LogAnswer
+from bot.ports import ApiObject, KubernetesReads, LogAnswer
 from bot.probes._shared.reads import condition, moment
 
 COMPONENTS = ("kube-apiserver", "etcd", "kube-controller-manager", "kube-scheduler")
@@ -116,6 +116,11 @@ class Line(Value):
     outcome: str
     text: str
     at: datetime | None = None
+
+
+async def pods(api: KubernetesReads, namespace: str) -> Sequence[ApiObject]:
+    """The control plane's pods: by the label that kubeadm and most others set, else by their containers. Raises Unavailable."""
+    return await api.list_pods(namespace, label_selector="tier=control-plane") or await api.list_pods(namespace)
 
 
 def looks(pods: Sequence[ApiObject], now: datetime) -> list[Look]:
