@@ -392,6 +392,11 @@ async def test_statistics_that_are_silent_mean_something_only_where_the_address_
         assert (well.status, well.outcome) == (Status.NOT_CHECKED, "statistics-unreachable")
         scene = Scene()
         scene.network.handshakes(ADDRESS, failure=Failure.TLS_TIMEOUT)
+        (lost,) = (await looked(reads, scene=scene)).values()
+        assert lost.outcome == "statistics-unreachable", "plain text is answered, so the way loses what is large, or is TLS"
+        scene = Scene()
+        scene.network.handshakes(ADDRESS, failure=Failure.TLS_TIMEOUT)
+        scene.network.says_in_plain(ADDRESS, failure=Failure.HTTP_TIMEOUT)
         (hangs,) = (await looked(reads, scene=scene)).values()
     assert (hangs.status, hangs.outcome) == (Status.PROBLEM, "statistics-silent")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bot.model.balancer import BalancerRow, BalancerStatistics
 from bot.model.finding import Finding, Status
 from bot.model.observation import Failure
-from bot.model.target import Balancer
+from bot.model.target import Balancer, Endpoint
 from bot.ports import BalancerReads, StatisticsUnavailable
 from bot.probes._shared import backends
 from bot.probes._shared.addresses import places
@@ -80,15 +80,22 @@ async def _takes(ctx: ProbeContext, balancer: Balancer, error: StatisticsUnavail
 
 
 async def _hangs(ctx: ProbeContext) -> bool:
-    """Whether every address of the target takes connections and leaves TLS unanswered."""
+    """Whether every address of the target takes connections and leaves TLS, and plain text, unanswered."""
     target = ctx.cluster.target
     if target.proxy_url is not None or target.scheme != "https":
         return False
     found = await places(ctx)
-    seen = await asyncio.gather(
-        *(ctx.network.handshake(place.host, place.port, server_name=target.server_name, ca_pem=target.ca_pem) for place in found)
-    )
-    return bool(seen) and all(one.failure is Failure.TLS_TIMEOUT for one in seen)
+    said = await asyncio.gather(*(_silent(ctx, place) for place in found))
+    return bool(said) and all(said)
+
+
+async def _silent(ctx: ProbeContext, place: Endpoint) -> bool:
+    """Whether nothing is answered at all. Where plain text is, something on the way swallows what is large, or is TLS."""
+    target = ctx.cluster.target
+    seen = await ctx.network.handshake(place.host, place.port, server_name=target.server_name, ca_pem=target.ca_pem)
+    if seen.failure is not Failure.TLS_TIMEOUT:
+        return False
+    return (await ctx.network.plaintext(place.host, place.port)).failure is Failure.HTTP_TIMEOUT
 
 
 async def watch(
