@@ -65,7 +65,7 @@ def _two(value: int, unit: int, big: str, small: str) -> str:
     return f"{major} {big} {minor} {small}" if minor else f"{major} {big}"
 
 
-_ONSET_SOURCES = {"stated": "stated by the person who asked", "alert": "the alert", "heartbeat": "the heartbeat"}
+_ONSET_SOURCES = {"stated": "stated by a person", "alert": "the alert", "heartbeat": "the heartbeat"}
 
 
 def since(onset: Onset) -> str:
