@@ -107,7 +107,7 @@ class ScriptedNetwork:
 
     def hides_from_tls(self, address: str, failure: Failure, **given: Any) -> None:
         """Every form of handshake fails alike."""
-        for alpn, segment in ((ALPN, None), (ALPN, 500), ((), None), *((alpn, None) for alpn in AGAIN)):
+        for alpn, segment in ((ALPN, None), (ALPN, 500), ((), None), (("http/1.1",), None), *((alpn, None) for alpn in AGAIN)):
             self.handshakes(address, alpn=alpn, segment=segment, failure=failure, **given)
 
     def packets_fare(self, address: str, *sent: Packet, failure: Failure | None = None) -> None:

@@ -83,6 +83,7 @@ async def test_a_server_that_never_answers_is_silent_in_tls(network: RoundNetwor
         "plaintext": "http-timeout",
         "small_segments": "tls-timeout",
         "without_alpn": "tls-timeout",
+        "with_http1_alone": "tls-timeout",
         "again": ["tls-timeout", "tls-timeout"],
     }
 

@@ -208,6 +208,24 @@ async def test_a_slow_handshake_does_not_wait_for_its_experiments_and_wins_over_
     await scene.network.connect("192.0.2.99", 1)
 
 
+@pytest.mark.parametrize(
+    ("passes", "said"),
+    [
+        (((),), "without ALPN only; something rejects ALPN"),
+        (((), ("http/1.1",)), "without ALPN and with http/1.1 alone; something rejects ALPN for h2"),
+        ((("http/1.1",),), "that offer http/1.1 alone; something rejects h2"),
+    ],
+)
+async def test_which_forms_of_alpn_pass_is_told(passes: tuple[tuple[str, ...], ...], said: str) -> None:
+    scene = Scene()
+    scene.network.hides_from_tls("10.0.0.1", Failure.TLS_RESET)
+    for alpn in passes:
+        scene.network.handshakes("10.0.0.1", alpn=alpn)
+    finding = await scene.one("tls-handshake")
+    assert finding.outcome == "alpn-rejected"
+    assert said in finding.sentence
+
+
 async def test_the_experiments_are_evidence() -> None:
     scene = Scene()
     large_packets_lost(scene)
@@ -216,6 +234,7 @@ async def test_the_experiments_are_evidence() -> None:
         "plaintext": "go-tls-server",
         "small_segments": "answered",
         "without_alpn": "tls-timeout",
+        "with_http1_alone": "tls-timeout",
         "again": ["tls-timeout", "tls-timeout"],
     }
 

@@ -76,13 +76,15 @@ OUTCOMES = {
 
 class Seen(Value):
     """All that was tried at one address. ``again`` are further handshakes that differ from the normal one in nothing that
-    matters; ``dated`` is an answer whose Date header tells the server's time."""
+    matters; ``bare`` is one without ALPN, ``old`` one that offers http/1.1 alone; ``dated`` is an answer whose Date header
+    tells the server's time."""
 
     normal: Handshake
     again: tuple[Handshake, ...] = ()
     plain: Plaintext | None = None
     small: Handshake | None = None
     bare: Handshake | None = None
+    old: Handshake | None = None
     dated: HttpAnswer | None = None
 
 
@@ -122,8 +124,8 @@ def _unfinished(seen: Seen, failure: Failure) -> Verdict:
     if any(map(_through, seen.again)) or (sized and (_through(seen.bare) or failure is not Failure.TLS_TIMEOUT)):
         says = f"fails some TLS handshakes ({failure.value}) and completes others: it is unsteady, or several servers share it"
         return Verdict(outcome="comes-and-goes", says=says)
-    if _through(seen.bare):
-        return Verdict(outcome="alpn-rejected", says="completes TLS handshakes without ALPN only; something rejects ALPN")
+    if _through(seen.bare) or _through(seen.old):
+        return Verdict(outcome="alpn-rejected", says=_alpn(bare=_through(seen.bare), old=_through(seen.old)))
     if failure is Failure.TLS_CLOSED:
         return Verdict(outcome="tls-closed", says="accepts the connection and closes it when TLS begins")
     if failure is Failure.TLS_RESET and _only_handshakes_are_reset(seen):
@@ -141,7 +143,7 @@ def _unfinished(seen: Seen, failure: Failure) -> Verdict:
         return Verdict(
             outcome="tls-silent-but-listening", says="answers a plain request, but every form of TLS handshake stays unanswered"
         )
-    tried = (seen.normal, seen.plain, seen.small, seen.bare, *seen.again)
+    tried = (seen.normal, seen.plain, seen.small, seen.bare, seen.old, *seen.again)
     if any(one is not None and one.capped for one in tried):
         return Verdict(outcome="deadline-capped", says="is silent in TLS, and the round's time was over before all was tried")
     return Verdict(
@@ -149,9 +151,18 @@ def _unfinished(seen: Seen, failure: Failure) -> Verdict:
     )
 
 
+def _alpn(*, bare: bool, old: bool) -> str:
+    """Which forms of ALPN pass."""
+    if bare and old:
+        return "completes TLS handshakes without ALPN and with http/1.1 alone; something rejects ALPN for h2"
+    if old:
+        return "completes TLS handshakes that offer http/1.1 alone; something rejects h2, and handshakes without ALPN"
+    return "completes TLS handshakes without ALPN only; something rejects ALPN"
+
+
 def _only_handshakes_are_reset(seen: Seen) -> bool:
     """What answers in plain text says itself that it speaks TLS, so it is not what resets every handshake."""
-    handshakes = (seen.small, seen.bare, *seen.again)
+    handshakes = (seen.small, seen.bare, seen.old, *seen.again)
     reset = all(one is not None and one.failure is Failure.TLS_RESET for one in handshakes)
     return reset and seen.plain is not None and seen.plain.is_go_tls_server
 
@@ -307,6 +318,7 @@ def evidence(seen: Seen, now: datetime) -> Json:
             "plaintext": _went(seen.plain) if seen.plain is None or not seen.plain.is_go_tls_server else "go-tls-server",
             "small_segments": _went(seen.small),
             "without_alpn": _went(seen.bare),
+            "with_http1_alone": _went(seen.old),
             "again": [_went(one) for one in seen.again],
         }
     server_now = server_time(seen.dated)
