@@ -382,7 +382,11 @@ def test_nothing_in_the_adapter_can_write() -> None:
 
 
 def test_secrets_are_only_named_and_no_node_is_a_proxy() -> None:
-    assert {kind for kind, place in forms.PLACES.items() if place.names_only} == {Kind.SECRET_NAMES}
+    assert {kind for kind, place in forms.PLACES.items() if place.names_only} == {
+        Kind.SECRET_NAMES,
+        Kind.CONFIG_MAP_NAMES,
+        Kind.NAMESPACES,
+    }
     source = "".join(inspect.getsource(module) for module in MODULES)
     assert "/proxy" not in source
 
