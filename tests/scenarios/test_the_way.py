@@ -12,6 +12,7 @@ from tests.diagnosis.facts import AT, TWO, answer, correlation, finding, ladder
 REFUSED = ladder("tcp-connect", "connection-refused", addresses=TWO)
 SILENT = ladder("tcp-connect", "connect-timeout", addresses=TWO)
 EXPIRED = ladder("tls-handshake", "certificate-expired")
+NOBODY = ladder("tcp-connect", "host-unreachable")
 CLOSED = ladder("tls-handshake", "tls-closed")
 
 
@@ -31,7 +32,7 @@ def told(step: str, said: Answer) -> Finding:
         (SILENT, "security-groups", "security-group-change"),
         (SILENT, "route-tables", "route-broken"),
         (SILENT, "allow-list", "authorized-ip-ranges"),
-        (CLOSED, "virtual-address", "vip-not-held"),
+        (NOBODY, "virtual-address", "vip-not-held"),
         (EXPIRED, "certificates-on-disk", "certificate-renewed-not-loaded"),
     ],
 )
@@ -122,3 +123,32 @@ def test_two_certain_findings_of_different_things_are_shown_tied():
     said = answer([*SILENT, told("cloud-firewall", Answer.FOUND), told("route-tables", Answer.FOUND)])
     assert said.best == {"security-group-change", "route-broken"}
     assert said.first.confidence is not Confidence.HIGH
+
+
+WELL = [
+    finding("balancer-statistics", "all-up", "api", status=Status.OK),
+    finding("balancer-statistics", "frontend-open", "frontend api", status=Status.OK),
+    finding("prometheus-targets", "apiserver-up", "API servers", status=Status.OK),
+]
+"""The balancer and all behind it, asked at addresses of their own."""
+
+
+def test_an_address_that_no_machine_has_while_the_balancer_is_well_is_not_held():
+    said = answer([*NOBODY, *WELL])
+    assert said.best == {"vip-not-held"}
+    assert said.first.refines == "lb-down"
+    assert "vip-not-held" not in answer(NOBODY).best, "without the balancer's word it may be any machine's address"
+
+
+def test_connections_that_come_and_go_while_the_balancer_has_all_up_go_to_two_holders():
+    found = [*ladder("tcp-connect", "connection-refused"), finding("fresh-connections", "comes-and-goes")]
+    assert "vip-not-held" in answer([*found, *WELL]).best
+    assert "vip-not-held" not in answer(found).named
+    down = finding("balancer-statistics", "some-down", "api")
+    assert "vip-not-held" not in answer([*found, down, *WELL[1:]]).best
+
+
+@pytest.mark.parametrize("outcome", ["connection-refused", "connection-rejected", "connect-timeout"])
+def test_an_address_that_answers_or_is_silent_is_not_called_unheld(outcome: str) -> None:
+    said = answer([*ladder("tcp-connect", outcome), *WELL])
+    assert "vip-not-held" not in said.best
