@@ -144,6 +144,10 @@ def context(text: Markup) -> Draft:
     return Draft(kind=Kind.CONTEXT, text=text)
 
 
+VALUE_LIMIT = 2_000
+"""Slack's bound on a button's value. What is named by one that does not fit gets no button."""
+
+
 def actions(*buttons: Json) -> Draft:
     return Draft(kind=Kind.ACTIONS, elements=buttons)
 

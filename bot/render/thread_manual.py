@@ -18,6 +18,7 @@ from bot.render import people, phrases, story
 from bot.render.clean import shorten
 from bot.render.slack_message import message
 from bot.render.slack_text import (
+    VALUE_LIMIT,
     Draft,
     Markup,
     actions,
@@ -42,7 +43,6 @@ MOST_BLOCKS = 48
 _STEPS = (MOST_BLOCKS - 2) // 3
 _ROOM = 6_500
 """Characters of a page's steps, well below what a message holds: an answer's note needs room, too."""
-_VALUE_LIMIT = 2_000
 
 _WORDS = {
     Answer.LOOKS_OK: (Markup(":white_check_mark:"), "looks OK"),
@@ -138,4 +138,4 @@ def _value(investigation: Investigation, line: Line) -> str:
     it."""
     ref = investigation.ref
     value = f"{ref.cluster}|{ref.id}|{story.round_number(investigation)}|{line.step.plan.id}|{line.step.answers}"
-    return value if cost(value) <= _VALUE_LIMIT else ""
+    return value if cost(value) <= VALUE_LIMIT else ""

@@ -16,6 +16,7 @@ from bot.render.clean import one_line, shorten
 from bot.render.evidence import drawn, finding_lines
 from bot.render.slack_message import message
 from bot.render.slack_text import (
+    VALUE_LIMIT,
     Draft,
     Markup,
     actions,
@@ -123,8 +124,8 @@ def unchecked(investigation: Investigation) -> Message:
     head = fmt(":grey_question: *Not checked: {}*. None of it counts as ok.", said)
     drafts = [section(lines([head, *rows]))]
     commands = _commands(items)
-    if len(commands) > _INLINE:
-        value = f"{investigation.ref.cluster}|{investigation.ref.id}"
+    value = f"{investigation.ref.cluster}|{investigation.ref.id}"
+    if len(commands) > _INLINE and cost(value) <= VALUE_LIMIT:
         drafts.append(actions(button("How to check them by hand", action_id=BY_HAND, value=value)))
     elif commands:
         drafts += [section(Markup("*To check them* (you run it):")), preformatted("\n\n".join(commands))]

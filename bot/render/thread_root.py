@@ -15,6 +15,7 @@ from bot.render.clean import shorten
 from bot.render.grid import grid
 from bot.render.slack_message import message
 from bot.render.slack_text import (
+    VALUE_LIMIT,
     Draft,
     Markup,
     actions,
@@ -34,8 +35,6 @@ from bot.render.story import Line, Phase
 CANCEL = "apidown.cancel"
 RERUN = "apidown.rerun"
 
-# Slack's bound on a button's value; a cluster's name that does not fit gets no buttons.
-_VALUE_LIMIT = 2_000
 # While it runs, the shown age moves in these steps, so that an unchanged state is not edited every second.
 _AGE_STEP_S = 30
 
@@ -327,7 +326,7 @@ def _bounded(name: str | None) -> str:
 def _buttons(investigation: Investigation, phase: Phase) -> Iterator[Draft]:
     value = f"{investigation.ref.cluster}|{investigation.ref.id}"
     # Nothing that is closed can be run again: whoever asks again begins a new one.
-    if cost(value) > _VALUE_LIMIT or phase is Phase.CANCELLING or investigation.state is State.CLOSED:
+    if cost(value) > VALUE_LIMIT or phase is Phase.CANCELLING or investigation.state is State.CLOSED:
         return
     if phase is Phase.RUNNING:
         question = ("Cancel this investigation?", "What was found so far stays in the thread.", "Cancel it", "Keep running")

@@ -171,3 +171,5 @@ def test_a_name_that_slack_would_not_take_gets_commands_without_buttons() -> Non
     shown = thread(long.diagnose(SCENARIOS["tie"]().state.diagnosis))[KEY]
     assert buttons(shown) == []
     assert "r" * 60 in transcript([shown])
+    for message in thread(long).values():
+        assert_within_budgets(message)
