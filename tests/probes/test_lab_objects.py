@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import http.server
+import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -23,9 +27,10 @@ from bot.playbook import default_folder, load_library
 from bot.registry import Registry
 from tests import pki
 from tests.lab.control_plane import ControlPlane, control_plane
+from tests.lab.processes import wait_until
 from tests.probes.scene import PROBES, Scene, target
 from tests.probes.test_lab_apiserver import credentials
-from tests.probes.test_lab_behind import SYSTEM, made
+from tests.probes.test_lab_behind import ADMISSION, SYSTEM, busy, made, webhook
 
 pytestmark = pytest.mark.lab
 
@@ -180,7 +185,7 @@ async def test_the_end_of_the_attempt_before_is_asked_of_the_kubelet_and_redacte
 ) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     ended = {"exitCode": 1, "startedAt": stamp(now - timedelta(minutes=3)), "finishedAt": stamp(now - timedelta(minutes=2))}
-    container = {"name": "kube-apiserver", "image": "x", "imageID": "x", "ready": True, "restartCount": 1}
+    container: Json = {"name": "kube-apiserver", "image": "x", "imageID": "x", "ready": True, "restartCount": 1}
     container |= {"state": {"running": {"startedAt": stamp(now)}}, "lastState": {"terminated": ended}}
     status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [container]}
     line = "2026-11-20T11:59:01.5Z Error: unknown flag: --token-auth=eyJhbGciOiJSUzI1NiIsImtpZCI6IiJ9.eyJzdWIiOiJ4In0.c2ln"
@@ -220,3 +225,62 @@ async def test_the_playbooks_that_ask_most_keep_the_budget_of_a_round(plane: Con
         await api.aclose()
     assert [finding.sentence for finding in found if finding.outcome == "not-read"] == []
     assert api.requests_made() <= 20
+
+
+@contextmanager
+def slow_webhook(authority: pki.Authority, seconds: float) -> Generator[int]:
+    """Allows everything, late."""
+    context = authority.issue("127.0.0.1").server_context()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            over.wait(seconds)
+            said = {**asked, "response": {"uid": asked["request"]["uid"], "allowed": True}}
+            body = json.dumps(said).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """The test's output is not its place."""
+
+    over = threading.Event()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, name="webhook")
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            over.set()
+            server.shutdown()
+            thread.join(timeout=10)
+
+
+async def test_a_webhook_that_is_slow_is_told_by_the_servers_own_metrics(plane: ControlPlane, look: Callable[..., Any]) -> None:
+    authority = pki.Authority()
+    maps = "/api/v1/namespaces/default/configmaps"
+    with slow_webhook(authority, 1.3) as port:
+        hook = webhook("slow", None, f"https://127.0.0.1:{port}/")
+        hook["webhooks"][0] |= {"timeoutSeconds": 10}
+        hook["webhooks"][0]["clientConfig"]["caBundle"] = base64.b64encode(authority.pem.encode()).decode()
+        with made(plane, ADMISSION, hook):
+            body: Json = {"metadata": {"generateName": "x-"}}
+            wait_until(lambda: took(plane, maps, body) > 1.2, "writes wait", within=20)
+            with busy(plane, 6, lambda _: plane.status(maps, "POST", body)):
+                found = await look("apiserver-load")
+    (slow,) = [one for one in found if one.status is Status.PROBLEM]
+    assert slow.outcome == "webhooks-slow"
+    assert "calls of the webhook slow.example.com took over 1 s" in slow.sentence
+
+
+def took(plane: ControlPlane, path: str, body: Json) -> float:
+    begun = time.monotonic()
+    assert plane.status(path, "POST", body) == 201
+    return time.monotonic() - begun
