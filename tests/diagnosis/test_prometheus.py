@@ -67,6 +67,7 @@ TABLE = [
     # A process that says nothing
     (TLS, "tls-silent", ["apiserver-silent", "node-up", "etcd-up", "files-free"], {"apiserver-hung"}),
     (TLS, "tls-silent", ["apiserver-refused", "etcd-refused"], {"etcd-unavailable"}),
+    (TLS, "tls-silent", ["apiserver-silent", "node-up", "etcd-refused"], {"etcd-unavailable"}),
     (TLS, "tls-silent", ["asked-up", "files-near-limit", "etcd-up"], {"file-descriptors-exhausted"}),
     (TLS, "tls-silent", ["apiserver-up", "asked-host-up", "balancer-silent", "etcd-up", "files-free"], {"lb-down"}),
     (TLS, "tls-silent", ["asked-up", "files-exhausted", "etcd-up"], {"file-descriptors-exhausted"}),
