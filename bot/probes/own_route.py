@@ -2,7 +2,8 @@
 
 A VPN or a route of this machine's own may cover a range that the cluster's addresses lie in, and lead what is for them elsewhere.
 The kernel is asked which way it takes; nothing is sent. Another way is no fault by itself: many clusters are behind a VPN. It
-counts where nothing answers.
+counts where nothing answers. There it is also looked whether this machine runs one of the cluster's API servers itself, because
+a balancer in front of it may not be able to send it to itself.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import AsyncGenerator
 
 from bot.model.base import Json
 from bot.model.finding import Finding, Status
-from bot.model.observation import Connection, Way
+from bot.model.observation import Connection, Failure, Way
 from bot.model.target import Endpoint
 from bot.probes._shared.addresses import over_addresses
+from bot.probes._shared.own import api_server_here
 from bot.registry import NoParams, ProbeContext, probe
 
 
@@ -22,6 +24,7 @@ from bot.registry import NoParams, ProbeContext, probe
     outcomes={
         "usual-way": "it leaves as everything else does, as the controls do, or the address is a neighbour's",
         "other-way": "this machine has a route of its own for the address, by another interface than for everything else",
+        "asks-itself": "nothing answers, and this machine runs an API server of the cluster itself, at its own address",
         "way-not-told": "this system does not tell its ways, has none, or a proxy makes the connections",
         "no-address": "the name gives no address to connect to",
     },
@@ -39,6 +42,12 @@ async def _look(ctx: ProbeContext, place: Endpoint) -> Finding:
     if way is None or usual is None:
         says = f"Which way this machine takes to {place} is not told."
         return ctx.finding(str(place), Status.INCONCLUSIVE, "way-not-told", says, seen=seen)
+    here = None
+    if seen.failure is Failure.CONNECT_TIMEOUT and way.source:
+        here = await api_server_here(ctx, place, way.source)
+    if here is not None:
+        says = f"{place} is silent, and this machine runs an API server of the cluster itself, at {here}."
+        return ctx.finding(str(place), Status.PROBLEM, "asks-itself", says, seen=seen, evidence={"here": str(here)})
     evidence: Json = {"way": way.model_dump(), "usual_way": usual.model_dump()}
     if await _is_usual(ctx, way, usual):
         says = f"What goes to {place} leaves by {way.interface}{_from(way)}, as it should."

@@ -48,7 +48,27 @@ def goes(way: Way | None, *, control: Way | None = None, control_fails: bool = F
     return arrange
 
 
+def is_one_of_them(*, signed: Failure | None = None, listens: bool = True, silent: bool = True) -> Arrange:
+    """This machine has what may be an API server of the cluster at its own address, at one of the usual ports."""
+
+    def arrange(scene: Scene) -> None:
+        scene.target = target(ca_pem=Authority().pem)
+        failure = Failure.CONNECT_TIMEOUT if silent else None
+        scene.network.connects(ADDRESS, failure=failure, way=USUAL, usual_way=USUAL)
+        for port in (6443, 443, 8443, 9443, 16443):
+            refused = None if listens and port == 8443 else Failure.CONNECTION_REFUSED
+            scene.network.connects(USUAL.source or "", port=port, failure=refused)
+        scene.network.handshakes(USUAL.source or "", failure=signed)
+
+    return arrange
+
+
 WAYS: list[Row] = [
+    ("asks-itself", PROBLEM, is_one_of_them()),
+    ("asks-itself", PROBLEM, is_one_of_them(signed=Failure.CERTIFICATE_NAME_MISMATCH)),
+    ("usual-way", OK, is_one_of_them(signed=Failure.CERTIFICATE_UNKNOWN_AUTHORITY)),
+    ("usual-way", OK, is_one_of_them(listens=False)),
+    ("usual-way", OK, is_one_of_them(silent=False)),
     ("usual-way", OK, goes(USUAL)),
     ("usual-way", OK, goes(VPN.model_copy(update={"gateway": None}))),
     ("usual-way", OK, goes(VPN, control=VPN)),
