@@ -14,7 +14,7 @@ from bot.errors import Unavailable
 from bot.model.finding import Finding, Status
 from bot.model.target import Endpoint, Target
 from bot.ports import EtcdAccess
-from bot.probes._shared import etcd
+from bot.probes._shared import dates, etcd
 from bot.registry import NoParams, ProbeContext, probe
 
 _MOST = 5
@@ -63,6 +63,15 @@ async def _look(ctx: ProbeContext, access: EtcdAccess, member: Endpoint) -> Find
         return ctx.finding(str(member), Status.NOT_CHECKED, "not-looked-at", says, todo=error.next or None, raw_error=str(error))
     said = etcd.judge(health, local, metrics)
     status = etcd.STATUS.get(said.outcome, Status.PROBLEM)
-    warning = f"Member {member} of etcd {said.warning}." if said.warning else None
+    warning = f"Member {member} of etcd {said.warning}." if said.warning else await _ends_soon(ctx, target, address)
     says = f"Member {member} of etcd {said.says}."
     return ctx.finding(str(member), status, said.outcome, says, seen=health, evidence=said.evidence, warning=warning)
+
+
+async def _ends_soon(ctx: ProbeContext, target: Target, address: str) -> str | None:
+    """A warning where the member's certificate, or its authority's, ends soon; a failing one has an outcome of its own."""
+    if target.scheme == "http":
+        return None
+    seen = await ctx.network.handshake(address, target.port, server_name=target.server_name, ca_pem=target.ca_pem)
+    place = f"Member {Endpoint(host=target.host, port=target.port)} of etcd"
+    return dates.of_server(place, seen.chain, target.ca_pem, ctx.clock.now()) if seen.verified else None

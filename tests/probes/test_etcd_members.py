@@ -22,7 +22,7 @@ from bot.model.target import Endpoint, Etcd
 from bot.net.round import RoundNetwork
 from bot.ports import EtcdAccess
 from tests import pki
-from tests.fakes.network import ScriptedNetwork
+from tests.fakes.network import NOW, ScriptedNetwork, certificate
 from tests.ports import free_port
 from tests.probes.scene import PROBES, OwnCredentials, Scene
 
@@ -117,6 +117,16 @@ async def test_a_database_that_is_nearly_full_is_a_warning_and_no_problem() -> N
     )
     assert finding.sentence == "Member 10.1.0.11:2379 of etcd is healthy, with 88% of its quota of 2,048 MiB used."
     assert (await member().one("etcd-members")).warning is None
+
+
+async def test_a_member_s_certificate_that_ends_soon_is_warned_of() -> None:
+    scene = member()
+    soon = certificate(not_before=NOW - timedelta(days=350), not_after=NOW + timedelta(days=15))
+    scene.network.handshakes(ONE.host, chain=(soon,))
+    finding = await scene.one("etcd-members")
+    assert (finding.outcome, finding.status) == ("healthy", Status.OK)
+    assert finding.warning is not None
+    assert finding.warning.startswith("Member 10.1.0.11:2379 of etcd: the certificate ends in 15 days, at 2026-12-05")
 
 
 async def test_credentials_that_cannot_be_had_are_said() -> None:
