@@ -176,6 +176,7 @@ class ScriptedVantage:
         self.script = dict(script)
         self.vantage = vantage
         self.runs: Counter[str] = Counter()
+        self.deadlines: dict[str, float] = {}
         self.open = 0
 
     def open_round(self, access: ClusterAccess, *, round: int, ladder_deadline: float) -> ScriptedRound:
@@ -190,6 +191,7 @@ class ScriptedRound:
 
     async def run(self, probe: str, params: Json, *, deadline: float) -> AsyncIterator[Finding]:
         self._place.runs[probe] += 1
+        self._place.deadlines[probe] = deadline
         async for finding in self._place.script[probe](self._round, params):
             yield finding.model_copy(update={"vantage": self._place.vantage})
 

@@ -391,3 +391,16 @@ async def test_what_a_probe_saw_of_the_clusters_own_token_reaches_no_log(desk: D
         state = await desk.reached(opening.ref, lambda state: state.state is State.CONCLUDED)
     assert "the proxy says: [redacted]" in [finding.raw_error for finding in state.findings]
     assert "opaque-token" not in "".join(event.model_dump_json() for event in await desk.events(opening.ref))
+
+
+async def test_what_is_beside_the_ladder_has_the_rounds_time(desk: Desk) -> None:
+    """It may wait for what is due in half a minute; the ladder has nine seconds."""
+    beside = Step(id="fresh", title="Fresh connections work", probe="fresh-connections", beside=True)
+    ladder = LADDER.model_copy(update={"steps": (*LADDER.steps, beside)})
+    desk.library = Library(playbooks={**LIBRARY.playbooks, ladder.id: ladder}, causes=LIBRARY.causes)
+    desk.vantage.script["fresh-connections"] = says("fresh-connections", Status.OK, "steady")
+    async with desk.replica() as replica:
+        opening = await replica.intake.start(request())
+        await desk.reached(opening.ref, concluded)
+    deadlines = desk.vantage.deadlines
+    assert deadlines["fresh-connections"] - deadlines["tcp-connect"] == pytest.approx(desk.bounds.round_s - desk.bounds.ladder_s)
