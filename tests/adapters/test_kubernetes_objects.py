@@ -25,6 +25,7 @@ WRITTEN = [
         "fieldsV1": {"f:spec": {"hidden": {}}},
     },
     {"manager": "kube-controller-manager", "operation": "Update", "time": "2026-11-20T11:59:00Z", "subresource": "status"},
+    {"manager": "kubectl-scale", "operation": "Update", "time": "2026-11-20T11:55:00Z", "subresource": "scale"},
 ]
 METADATA: Json = {
     "name": "one",
@@ -35,7 +36,10 @@ METADATA: Json = {
     "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "hidden"},
     "managedFields": WRITTEN,
 }
-MANAGER = {"manager": "kubectl-client-side-apply", "operation": "Update", "time": "2026-11-20T11:51:00Z"}
+MANAGERS = [
+    {"manager": "kubectl-client-side-apply", "operation": "Update", "time": "2026-11-20T11:51:00Z"},
+    {"manager": "kubectl-scale", "operation": "Update", "time": "2026-11-20T11:55:00Z"},
+]
 POLICY = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": [{"ports": [{"protocol": "UDP", "port": 53}]}]}
 LOG = "/api/v1/namespaces/kube-system/pods/kube-apiserver-cp1/log"
 
@@ -117,14 +121,14 @@ async def listed(server: Server, authority: Authority, kind: Kind, **given: Any)
 async def test_a_policy_keeps_its_spec_and_who_wrote_it_when(server: Server, authority: Authority) -> None:
     (policy,) = await listed(server, authority, Kind.NETWORK_POLICIES, limit=500)
     assert policy.namespace == "kube-system"
-    assert policy.data == {"spec": POLICY, "creationTimestamp": "2026-11-01T08:00:00Z", "written": [MANAGER]}
+    assert policy.data == {"spec": POLICY, "creationTimestamp": "2026-11-01T08:00:00Z", "written": MANAGERS}
 
 
 async def test_workloads_are_read_as_numbers(server: Server, authority: Authority) -> None:
     (daemons,) = await listed(server, authority, Kind.DAEMON_SETS, namespace="kube-system")
     numbers = ("wanted", "updated", "available", "observed")
     assert [daemons.data[key] for key in numbers] == [3, 2, 1, True]
-    assert daemons.data["written"] == [MANAGER]
+    assert daemons.data["written"] == MANAGERS
     none, one = await listed(server, authority, Kind.DEPLOYMENTS, namespace="kube-system")
     assert [none.data[key] for key in numbers] == [0, 0, 0, False]
     assert [one.data[key] for key in numbers] == [1, 0, 0, True]
@@ -132,7 +136,7 @@ async def test_workloads_are_read_as_numbers(server: Server, authority: Authorit
 
 async def test_of_config_maps_and_namespaces_only_metadata_is_asked_for_and_kept(server: Server, authority: Authority) -> None:
     one, lock = await listed(server, authority, Kind.CONFIG_MAP_NAMES, namespace="kube-system")
-    assert one.data == {"leader": False, "creationTimestamp": "2026-11-01T08:00:00Z", "written": [MANAGER]}
+    assert one.data == {"leader": False, "creationTimestamp": "2026-11-01T08:00:00Z", "written": MANAGERS}
     assert lock.data == {"leader": True, "creationTimestamp": None, "written": []}
     (space,) = await listed(server, authority, Kind.NAMESPACES, field_selector="metadata.name=kube-system")
     assert space.data == {"labels": {"team": "base"}}

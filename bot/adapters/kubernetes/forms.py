@@ -64,7 +64,9 @@ class Metadata(Slim):
     @property
     def written(self) -> Json:
         """When it was made, and who wrote which part of it when; a status is not what somebody wanted."""
-        wanted = [one.model_dump(include={"manager", "operation", "time"}) for one in self.managedFields if not one.subresource]
+        wanted = [
+            one.model_dump(include={"manager", "operation", "time"}) for one in self.managedFields if one.subresource != "status"
+        ]
         return {"creationTimestamp": self.creationTimestamp, "written": wanted}
 
 
