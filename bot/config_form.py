@@ -206,6 +206,13 @@ def _as_prometheus(value: Any) -> Any:
     return {"url": value} if isinstance(value, str) else value
 
 
+def _base_url(text: str) -> str:
+    parts = urlsplit(_web_url(text))
+    if parts.query or parts.fragment:
+        raise wrong("a Prometheus's URL ends with the path that it is served under", "leave out what follows '?' or '#'")
+    return text
+
+
 def _label(name: str) -> str:
     if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
         raise wrong(f"'{name}' is not a label's name", "a label's name has letters, digits and '_'")
@@ -243,7 +250,7 @@ class JobsForm(Form):
 class PrometheusForm(Form):
     """A Prometheus, or what speaks its API. Only its URL is needed, and may be all that is written."""
 
-    url: WebUrl
+    url: Annotated[Text, AfterValidator(_base_url)]
     token_file: OverTls = None
     username: OverTls = None
     password_file: Annotated[Text | None, AfterValidator(_password), Field(validate_default=True)] = None

@@ -63,6 +63,7 @@ def test_all_that_may_be_said_of_it(tmp_path: Path) -> None:
     ("body", "expected"),
     [
         ("{url: nowhere}", "'nowhere' is not a URL"),
+        ("{url: 'https://p/graph?g0.expr=up'}", "a Prometheus's URL ends with the path that it is served under"),
         ("{token_file: t}", "the key 'url' is missing"),
         ("{url: 'http://p:9090', token_file: t}", "'token_file' goes with an https URL"),
         ("{url: 'http://p:9090', username: u, password_file: f}", "'username' goes with an https URL"),
