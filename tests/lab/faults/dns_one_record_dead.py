@@ -13,12 +13,12 @@ TRUTH = Truth(
     cause="dns-wrong-address",
     acceptable={
         "bot": ("dns-wrong-address", "node-down", "lb-backend-down"),
-        "bot+load-balancer": ("dns-wrong-address", "node-down"),
-        "bot+metrics": ("dns-wrong-address", "node-down"),
+        "bot+load-balancer": ("dns-wrong-address", "vip-not-held", "node-down"),
+        "bot+metrics": ("dns-wrong-address", "vip-not-held", "node-down"),
     },
     because=(
         "The dead address may be an old record or a machine that is off; the other one answers either way. "
-        "Who watches the balancer sees all behind it well."
+        "Who watches the balancer sees all behind it well. That nobody answers for the address is the same when no machine holds it."
     ),
 )
 MISSED = (

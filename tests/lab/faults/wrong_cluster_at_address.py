@@ -12,14 +12,8 @@ from tests.lab.topology import Lab
 
 TRUTH = Truth(
     cause="wrong-cluster-answers",
-    acceptable={
-        "bot": ("wrong-cluster-answers", "ca-mismatch"),
-        "bot+metrics": ("wrong-cluster-answers",),
-    },
-    because=(
-        "A cluster that was rebuilt at the same address shows the same: a new key under the same authority's name. "
-        "Prometheus is served by the cluster's own API servers elsewhere, with the authority that is expected."
-    ),
+    acceptable={"bot": ("wrong-cluster-answers", "ca-mismatch")},
+    because="A cluster that was rebuilt at the same address shows the same: a new key under the same authority's name.",
 )
 
 
