@@ -7,7 +7,9 @@ watches there with it, and one that only listens elsewhere does not. Values that
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any
 
 from pydantic import Field
 
@@ -55,15 +57,17 @@ async def _signals(ctx: ProbeContext, reads: MetricsReads, patience_s: float) ->
     of = scraping.matchers(targets, place, reads)
     servers = len({one.address for one in targets if one.role is Role.APISERVER})
     failing = place.failed_at is not None
-    found = await signals.of_processes(reads, of.apis, failing=failing) if of.apis else []
+    refusing = await _refusing(ctx, reads, place) if failing and of.etcd else 0
+    asked: list[Coroutine[Any, Any, list[signals.Said]]] = []
+    if of.apis:
+        asked.append(signals.of_processes(reads, of.apis, failing=failing))
     if of.etcd:
-        found += await signals.of_etcd(reads, of.etcd)
-        found += await signals.of_watches(
-            ctx, reads, place, of.etcd, servers=servers, refusing=await _refusing(ctx, reads, place)
-        )
-    if of.nodes:
-        found += await signals.of_queues(ctx, reads, place, of.nodes)
-    return found
+        asked.append(signals.of_etcd(reads, of.etcd))
+    if of.etcd and failing:
+        asked.append(signals.of_watches(ctx, reads, place, of.etcd, servers=servers, refusing=refusing))
+    if of.nodes and failing:
+        asked.append(signals.of_queues(ctx, reads, place, of.nodes))
+    return [said for group in await asyncio.gather(*asked) for said in group]
 
 
 async def _refusing(ctx: ProbeContext, reads: MetricsReads, place: scraping.Place) -> int:

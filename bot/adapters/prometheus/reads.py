@@ -173,7 +173,7 @@ class Prometheus:
             if self._access.url.startswith("https:"):
                 trust = verifying_context(self._access.ca_pem, ())
             headers = {"User-Agent": "apidown", "Accept": "application/json", **self._access.headers}
-            connector = aiohttp.TCPConnector(ssl=trust, limit=2)
+            connector = aiohttp.TCPConnector(ssl=trust, limit=4)
             self._session = aiohttp.ClientSession(
                 connector=connector, headers=headers, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
             )

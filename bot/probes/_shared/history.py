@@ -6,6 +6,7 @@ design. A value that a server gave before it failed is history, and says nothing
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -59,13 +60,15 @@ async def read(reads: MetricsReads, api: str, now: datetime) -> list[Said]:
     buckets = f'apiserver_request_duration_seconds_bucket{{{inner}, verb!~"{_LONG_VERBS}", subresource!~"{_LONG}"}}'
     failed = f'sum(rate(apiserver_request_total{{{inner}, code=~"5.."}}[5m]))'
     all_requests = f"sum(rate(apiserver_request_total{api}[5m]))"
-    rows = {
-        "up": await reads.query_range(f"100 * avg(up{api})", span_s=SPAN_S, step_s=STEP_S),
-        "p99": await _if_quick(reads, f"histogram_quantile(0.99, sum by (le) (rate({buckets}[5m])))"),
-        "5xx": await _if_quick(reads, f"{failed} or 0 * {all_requests}"),
-        "all": await _if_quick(reads, all_requests),
-    }
-    said = _said_of_scrapes(await reads.query(f"up{api}[60m]"), now)
+    scrapes, *values = await asyncio.gather(
+        reads.query(f"up{api}[60m]"),
+        reads.query_range(f"100 * avg(up{api})", span_s=SPAN_S, step_s=STEP_S),
+        _if_quick(reads, f"histogram_quantile(0.99, sum by (le) (rate({buckets}[5m])))"),
+        _if_quick(reads, f"{failed} or 0 * {all_requests}"),
+        _if_quick(reads, all_requests),
+    )
+    rows = dict(zip(("up", "p99", "5xx", "all"), values, strict=True))
+    said = _said_of_scrapes(scrapes, now)
     if (p99 := _newest(rows["p99"], now)) is not None:
         outcome = "slow" if p99 > _SLOW_S else "quick"
         says = (

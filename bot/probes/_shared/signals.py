@@ -72,10 +72,12 @@ class Said(Value):
 
 async def of_processes(reads: MetricsReads, api: str, *, failing: bool) -> list[Said]:
     """Open files, starts, and ends for want of memory, of the API servers with these labels."""
-    files = await reads.query(f"max(last_over_time(process_open_fds{api}[10m]) / last_over_time(process_max_fds{api}[10m]))")
-    starts = await reads.query(f"max(changes(process_start_time_seconds{api}[30m]))")
     container = reads.selector(Role.KUBELET, 'container="kube-apiserver"')
-    killed = await reads.query(f"max(increase(container_oom_events_total{container}[1h]))")
+    files, starts, killed = await asyncio.gather(
+        reads.query(f"max(last_over_time(process_open_fds{api}[10m]) / last_over_time(process_max_fds{api}[10m]))"),
+        reads.query(f"max(changes(process_start_time_seconds{api}[30m]))"),
+        reads.query(f"max(increase(container_oom_events_total{container}[1h]))"),
+    )
     said = []
     if (share := _value(files)) is not None and not _FILES_FREE < share < _FILES_FULL:
         full = "files-exhausted" if failing and share >= _FILES_OUT else "files-near-limit"
@@ -94,11 +96,14 @@ async def of_processes(reads: MetricsReads, api: str, *, failing: bool) -> list[
 
 async def of_etcd(reads: MetricsReads, etcd: str) -> list[Said]:
     """Leader, space, and the disk below, of the members with these labels."""
-    led = _value(await reads.query(f"min(etcd_server_has_leader{etcd})"))
     size = f"last_over_time(etcd_mvcc_db_total_size_in_bytes{etcd}[10m])"
-    full = _value(await reads.query(f"max({size} / last_over_time(etcd_server_quota_backend_bytes{etcd}[10m]))"))
     wal = "etcd_disk_wal_fsync_duration_seconds"
-    disk = _value(await reads.query(f"max(rate({wal}_sum{etcd}[2m]) / rate({wal}_count{etcd}[2m]))"))
+    leader, space, writes = await asyncio.gather(
+        reads.query(f"min(etcd_server_has_leader{etcd})"),
+        reads.query(f"max({size} / last_over_time(etcd_server_quota_backend_bytes{etcd}[10m]))"),
+        reads.query(f"max(rate({wal}_sum{etcd}[2m]) / rate({wal}_count{etcd}[2m]))"),
+    )
+    led, full, disk = _value(leader), _value(space), _value(writes)
     said = []
     if led is not None:
         outcome, says = (
