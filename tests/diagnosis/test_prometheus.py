@@ -62,6 +62,7 @@ TABLE = [
         {"listen-queue-overflow", "apiserver-hung"},
     ),
     (TCP, "host-unreachable", ["apiserver-no-route", "node-gone"], {"node-down"}),
+    (TCP, "host-unreachable-at-once", ["apiserver-up", "balancer-up", "asked-host-up"], {"no-route"}),
     # A port that is not the API server's
     (TCP, "connection-refused", ["apiserver-at-other-port", "asked-host-up"], {"client-misconfigured"}),
     # A process that says nothing
