@@ -18,8 +18,8 @@ TRUTH = Truth(
     },
     because=(
         "The dead address may be an old record or a machine that is off; the other one answers either way. "
-        "Who watches the balancer sees all behind it well. That nobody answers for the other address is the same when it floats and "
-        "no machine holds it."
+        "Who watches the balancer sees all behind it well. That nobody answers for the other address is the same when it "
+        "floats and no machine holds it."
     ),
 )
 MISSED = (
