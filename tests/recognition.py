@@ -1,4 +1,5 @@
-"""How well pasted texts are recognised: ``python -m tests.recognition``, over the texts in $APIDOWN_CORPUS.
+"""How well pasted texts are recognised: ``python -m tests.recognition``, over the texts in $APIDOWN_CORPUS, a file or a folder
+that has ``pasted-errors.jsonl``.
 
 The file has one JSON object a line: ``text``, the ``playbook`` that is right (or ``none``) with its ``playbook_alternates``, the
 ``layer`` that failed, and ``hard_negative`` for what looks alike and is about something else. None of it is part of this
@@ -19,6 +20,7 @@ from bot.model.recognised import Recognised
 from bot.recognise.pasted import recognise
 
 ENOUGH = 0.9
+IN_FOLDER = "pasted-errors.jsonl"
 _SHOWN = 160
 
 
@@ -35,6 +37,16 @@ class Judged:
     @property
     def is_right(self) -> bool:
         return (self.seen.playbook or "none") in self.wanted
+
+
+def corpus_lines(named: str) -> list[str]:
+    """The lines of the corpus at this path, a file's or a folder's. Raises FileNotFoundError in words for a person."""
+    path = Path(named)
+    if path.is_dir():
+        path = path / IN_FOLDER
+    if not path.is_file():
+        raise FileNotFoundError(f"APIDOWN_CORPUS names {named}, and there is no file {path}")
+    return [line for line in path.read_text().splitlines() if line.strip()]
 
 
 def judge(lines: Iterable[str]) -> list[Judged]:
@@ -90,9 +102,13 @@ def report(judged: Sequence[Judged]) -> str:
 def main() -> int:
     corpus = os.environ.get("APIDOWN_CORPUS")
     if not corpus:
-        print("APIDOWN_CORPUS does not name a file\n  Next: APIDOWN_CORPUS=FILE make recognition", file=sys.stderr)
+        print("APIDOWN_CORPUS is not set\n  Next: APIDOWN_CORPUS=FILE_OR_FOLDER make recognition", file=sys.stderr)
         return 3
-    judged = judge(Path(corpus).read_text().splitlines())
+    try:
+        judged = judge(corpus_lines(corpus))
+    except FileNotFoundError as error:
+        print(f"{error}\n  Next: APIDOWN_CORPUS=FILE_OR_FOLDER make recognition", file=sys.stderr)
+        return 3
     print(report(judged))
     return 0 if min(share(about_api(judged)), share(hard_negatives(judged))) >= ENOUGH else 1
 

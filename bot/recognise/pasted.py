@@ -18,9 +18,10 @@ from bot.recognise.failures import FAILURES
 from bot.recognise.form import NETWORK, TIMEOUTS, Failure, Place, Whose
 from bot.recognise.places import API, HINTS
 from bot.recognise.places_behind import BEHIND, DATASTORE, WEBHOOKS
+from bot.recognise.routine import ROUTINE
 from bot.recognise.statements import plain, statements
 
-_PLACES = (*SURE, *WEBHOOKS, *DATASTORE, *BEHIND, *API, *LIKELY, *REQUESTS, *HINTS)
+_PLACES = (*ROUTINE, *SURE, *WEBHOOKS, *DATASTORE, *BEHIND, *API, *LIKELY, *REQUESTS, *HINTS)
 """In the order in which they are asked: whoever is named first by the grammar of the message has it."""
 _FRAGMENT = 110
 _NO_ANSWER = {"connect-timeout", "http-silent", "tls-silent"}
@@ -32,7 +33,8 @@ _DEFAULT = re.compile(
 )
 _NEIGHBOURS = 4_000
 _OWN_PORTS = {"6443", "6444", "8443", "16443"}
-_API_PORTS = {"443", *_OWN_PORTS}
+_ANYBODYS_PORT = re.compile(r"\b(?:tcp|lookup)\b[^\n]{1,300}?:443(?!\d)", re.IGNORECASE)
+"""The port of HTTPS, as Go words a failure to reach it: API servers' clients are written in Go more often than others."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _judge(reading: _Reading, address: str | None) -> Recognised:
         return Recognised(
             about=About.SOMETHING_ELSE,
             address=address,
-            confidence=Confidence.HIGH if place in SURE else Confidence.MEDIUM,
+            confidence=Confidence.HIGH if place in (*ROUTINE, *SURE) else Confidence.MEDIUM,
             why=f"It is about {place.means}: {_quoted(reading, place_first=True)}.",
         )
     playbook, symptom = _playbook_for(place, failure, reading.text)
@@ -156,7 +158,8 @@ def _unplaced(reading: _Reading, address: str | None) -> Recognised:
     """How it failed is told, and not whose failure it is."""
     failure = reading.failure
     assert failure is not None
-    likely = address is not None and address.rpartition(":")[2] in _API_PORTS
+    port = address.rpartition(":")[2] if address is not None else None
+    likely = port in _OWN_PORTS or (port == "443" and _ANYBODYS_PORT.search(reading.text) is not None)
     if not failure.alone and not likely:
         why = f"It says how something failed and not what: {_quoted(reading)}."
         return Recognised(about=About.UNCLEAR, why=why)

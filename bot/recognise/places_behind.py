@@ -32,7 +32,6 @@ BEHIND: tuple[Place, ...] = (
         name="kubelet-port",
         whose=_BEHIND,
         pattern=words(
-            r":10250\b",
             r"error dialing backend",
             r"/containerLogs/",
             r"unable to upgrade connection",
@@ -40,6 +39,14 @@ BEHIND: tuple[Place, ...] = (
         ),
         example="Error from server: error dialing backend: dial tcp 10.1.0.4:10250: i/o timeout",
         means="the API server's own way to a kubelet or a service",
+    ),
+    Place(
+        name="kubelet-address",
+        whose=_BEHIND,
+        by_itself=False,
+        pattern=words(r":10250\b"),
+        example='Get "https://10.1.0.4:10250/metrics": dial tcp 10.1.0.4:10250: i/o timeout',
+        means="the port of a kubelet",
     ),
     Place(
         name="aggregated-api",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
-from tests.recognition import ENOUGH, Judged, about_api, hard_negatives, judge, report, share
+from tests.recognition import ENOUGH, Judged, about_api, corpus_lines, hard_negatives, judge, report, share
 from tests.require import missing
 
 
@@ -16,7 +15,11 @@ def corpus() -> list[Judged]:
     named = os.environ.get("APIDOWN_CORPUS")
     if not named:
         missing("data", "APIDOWN_CORPUS is not set")
-    return judge(Path(named).read_text().splitlines())
+    try:
+        lines = corpus_lines(named)
+    except FileNotFoundError as error:
+        missing("data", str(error))
+    return judge(lines)
 
 
 def test_the_right_playbook_is_named(corpus: list[Judged]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.diagnosis.triage_rules import SYMPTOMS
 from bot.model.diagnosis import Confidence
 from bot.model.recognised import About
-from bot.recognise import alerts, elsewhere, places, places_behind
+from bot.recognise import alerts, elsewhere, places, places_behind, routine
 from bot.recognise.failures import FAILURES
 from bot.recognise.form import Whose
 from bot.recognise.pasted import recognise
@@ -21,6 +21,7 @@ from bot.recognise.statements import MOST_CHARACTERS, plain, statements
 EXAMPLES = [json.loads(line) for line in (Path(__file__).parents[1] / "testdata" / "pasted.jsonl").read_text().splitlines()]
 """Written for these tests from what the tools print, and labelled before they were tried."""
 PLACES = (
+    *routine.ROUTINE,
     *elsewhere.SURE,
     *places_behind.WEBHOOKS,
     *elsewhere.LIKELY,
