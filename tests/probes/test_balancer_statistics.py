@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,6 @@ from bot.model.observation import Failure
 from bot.model.target import Balancer, Endpoint
 from bot.ports import BalancerAccess, BalancerReads, StatisticsUnavailable
 from bot.probes._shared.backends import changes
-from bot.probes._shared.balancer import NotTold, choose
 from tests.fakes.network import NOW
 from tests.haproxy import Haproxy, Servers, haproxy, servers
 from tests.lab.processes import wait_until
@@ -308,44 +307,6 @@ async def test_who_goes_down_again_and_again_is_warned_of() -> None:
 )
 def test_the_changes_between_two_readings_are_counted(before: str, after: str, downs: int, number: int) -> None:
     assert changes(row(status=before, went_down=4), row(status=after, went_down=4 + downs)) == number
-
-
-# Which backend
-
-
-def statistics(*rows: BalancerRow) -> BalancerStatistics:
-    return BalancerStatistics(rows=rows)
-
-
-KUBE = row(proxy="kube", address="10.0.0.11:6443", check="L7OK")
-WEB = row(proxy="web", address="10.0.0.11:443", check="L7OK")
-DB = row(proxy="db", address="10.0.0.21:5432", check="L4OK")
-
-
-@pytest.mark.parametrize(
-    ("rows", "wanted", "hosts", "chosen"),
-    [
-        ((KUBE, WEB, DB), "kube", (), ["kube"]),
-        ((KUBE, WEB, DB), "*b", (), ["web", "db"]),
-        ((KUBE, WEB, DB), None, ("10.0.0.11",), ["kube"]),
-        ((WEB, DB), None, ("10.0.0.11",), ["web"]),
-        ((KUBE, WEB, DB), None, (), ["kube"]),
-        ((KUBE.model_copy(update={"address": ""}),), None, (), ["kube"]),
-        ((KUBE.model_copy(update={"address": ""}), row(proxy="plain", status="no check")), None, (), ["kube"]),
-        ((row(proxy="v6", address="[fd00::1]:6443"), DB), None, ("fd00::1",), ["v6"]),
-    ],
-)
-def test_the_backend_is_known_by_its_name_or_addresses_or_because_there_is_no_other(
-    rows: Sequence[BalancerRow], wanted: str | None, hosts: Sequence[str], chosen: list[str]
-) -> None:
-    found = choose(statistics(*rows), wanted=wanted, hosts=hosts, ports=(6443,))
-    assert [backend.name for backend in found] == chosen
-
-
-@pytest.mark.parametrize(("rows", "wanted"), [((WEB, DB), None), ((WEB, DB), "kube*"), ((), None)])
-def test_a_backend_that_is_not_told_is_not_guessed(rows: Sequence[BalancerRow], wanted: str | None) -> None:
-    with pytest.raises(NotTold):
-        choose(statistics(*rows), wanted=wanted, hosts=(), ports=(6443,))
 
 
 async def test_a_backend_that_is_not_told_is_not_checked_and_says_which_there_are(world: World) -> None:
