@@ -262,18 +262,22 @@ def _unchecked_names(investigation: Investigation) -> Iterator[str]:
     for reason in missing.by_reason(items):
         if len(reason.labels) > 1:
             why = shorten(story.inside(reason.why.rstrip(".")), 400)
-            names = "; ".join(shorten(label, 200) for label in reason.labels)
-            said = why if reason.unconfigured else f"could not be checked, because {why}"
-            yield from _fill(f"{len(reason.labels)} {said}: {names}", first="  ? ", rest="    ")
+            # What nobody configured is no news: its numbers do until somebody wants all of it.
+            names = ", ".join(label.partition(".")[0] for label in reason.labels)
+            said = f"{len(reason.labels)} {why}: steps {names}"
+            if not reason.unconfigured:
+                names = "; ".join(shorten(label, 200) for label in reason.labels)
+                said = f"{len(reason.labels)} could not be checked, because {why}: {names}"
+            yield from _fill(said, first="  ? ", rest="    ")
         else:
             alone.append(shorten(reason.items[0].label or reason.why, 400))
     if alone:
         yield from _fill(f"{len(alone)} could not be checked: {'; '.join(alone)}", first="  ? ", rest="    ")
     yield from _for_people(investigation)
-    blind = [one_line(item.id) for item in investigation.correlations if item.result is CorrelationResult.NOT_CHECKED]
+    blind = sum(item.result is CorrelationResult.NOT_CHECKED for item in investigation.correlations)
     if blind:
-        lines = phrases.count(len(blind), "diagnosis line, which compares", "diagnosis lines, which compare")
-        yield from _fill(f"{lines} with changes: {', '.join(blind)}", first="  ? ", rest="    ")
+        said = f"{phrases.count(blind, 'diagnosis line')}, about what changed: not recorded, or not known since when"
+        yield from _fill(said, first="  ? ", rest="    ")
 
 
 def _for_people(investigation: Investigation) -> Iterator[str]:
@@ -315,7 +319,7 @@ def _verdict(investigation: Investigation, paint: Paint) -> Iterator[str]:
     onset, changed = story.onset(investigation), story.changed(investigation)
     if diagnosis.verdict is not Verdict.HEALTHY:
         yield from _hanging("  Since: ", phrases.since(onset)) if onset else ()
-        yield from _hanging("  Changed: ", changed) if changed else ()
+        yield from _hanging("  Changed: ", changed) if changed and story.any_change_recorded(investigation) else ()
     for note in diagnosis.notes:
         yield from _wrap(note, indent="  ")
     if diagnosis.still_running:

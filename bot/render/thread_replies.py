@@ -169,7 +169,7 @@ def _commands(items: Iterable[missing.Unchecked]) -> list[str]:
 def _blind_line(blind: Sequence[Correlation]) -> Markup:
     names = "; ".join(f"{shorten(item.title, 80)} ({item.window})" for item in blind)
     reasons = list(dict.fromkeys(item.todo or item.sentence for item in blind))
-    why = shorten(reasons[0], 200) if len(reasons) == 1 else "Nothing that is connected records such changes"
+    why = shorten(reasons[0], 200) if len(reasons) == 1 else "It is not recorded, or not known since when"
     return fmt(
         ":grey_question: *What changed:* {} - {}. {}", phrases.count(len(blind), "diagnosis line"), shorten(names, 700), why
     )
