@@ -17,6 +17,7 @@ from bot.errors import UsageError
 from bot.playbook import default_folder, load_library
 from bot.recognise import wish
 from bot.recognise.cluster import cluster_meant
+from tests.recognition import corpus_lines
 from tests.require import missing
 
 _UNITS = {"minute": 60, "minutes": 60, "hour": 3600, "hours": 3600}
@@ -76,7 +77,10 @@ def span(text: str) -> timedelta:
 
 
 def pasted() -> list[str]:
-    lines = given("APIDOWN_CORPUS").read_text().splitlines()
+    try:
+        lines = corpus_lines(str(given("APIDOWN_CORPUS")))
+    except FileNotFoundError as error:
+        missing("data", str(error))
     return [json.loads(line)["text"] for line in lines]
 
 

@@ -30,6 +30,13 @@ ROUTINE: tuple[Place, ...] = (
         means="a program that starts, and says so",
     ),
     Place(
+        name="handshake-elsewhere",
+        whose=Whose.ELSEWHERE,
+        pattern=words(r"\[(?:trace|debug|info|warn(?:ing)?|error)\s?\]:?\s{1,4}http: TLS handshake error from"),
+        example="[INFO]  http: TLS handshake error from 10.0.0.9:40000: remote error: tls: bad certificate",
+        means="a handshake with a server that does not log as Kubernetes' own do",
+    ),
+    Place(
         name="advice",
         whose=Whose.ELSEWHERE,
         pattern=words(
