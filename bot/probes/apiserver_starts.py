@@ -22,7 +22,7 @@ from bot.probes._shared.row import MOST_ADDRESSES
 from bot.registry import ProbeContext, probe
 
 _FEW, _MOST = 3, 24
-_GAP_S, _LATER_GAP_S, _LATER_S = 0.7, 1.6, 8.0
+_GAP_S, _LATER_GAP_S, _LATER_S = 0.9, 1.6, 8.0
 _TO_SPARE_S = 0.3
 
 
