@@ -210,6 +210,14 @@ LIKELY: tuple[Place, ...] = (
         means="git or a remote shell",
     ),
     Place(
+        name="machines",
+        whose=_ELSEWHERE,
+        by_itself=False,
+        pattern=words(r"\btalosctl [^\n]{0,80}", r":5000[01]\b", r"\b(?:redfish|ipmi|virtctl|virsh|multipass)\b"),
+        example="talosctl -n 10.0.0.5 version: x509: certificate is valid for 10.0.0.5, not 203.0.113.5",
+        means="the machines' own management",
+    ),
+    Place(
         name="mail-or-directory",
         whose=_ELSEWHERE,
         by_itself=False,
@@ -226,6 +234,7 @@ LIKELY: tuple[Place, ...] = (
             r"\bmetadata\.google\.internal",
             r"\b(?:sts|ec2|s3|elasticloadbalancing|autoscaling|iam|kms|route53|secretsmanager)\.(?:[\w-]{1,30}\.)?amazonaws\.com",
             r"\bmanagement\.azure\.com",
+            r"\bapi\.(?:github|openai|anthropic|stripe|slack|telegram)\.(?:com|org)\b",
             r"\blogin\.microsoftonline\.com",
             r"\b(?:compute|oauth2|container|www|storage)\.googleapis\.com",
             r"\bacme-(?:v\d{2}|staging)",

@@ -74,6 +74,8 @@ API: tuple[Place, ...] = (
             r"failed to (?:construct|create|get) (?:a |the )?(?:kubernetes|k8s|kube|rest)[ -]?(?:rest )?(?:client|config)",
             r"kubernetes api (?:server )?(?:is )?(?:not )?(?:un)?(?:reachable|available)",
             r"failed to communicate with api ?server",
+            r"K8SAPIServer(?:Conn|DNSLookup)\w{0,20}Fail",
+            r"unable to establish (?:a )?connection (?:to|with) (?:the )?(?:kubernetes|k8s|api ?server)",
             r"api ?server (?:is )?(?:not )?(?:healthy|unhealthy|unreachable|ready|running)",
             r"error (?:communicating|connecting) (?:with|to) (?:the )?(?:kubernetes|api ?server)",
             r"(?:unable|failed) to (?:reach|contact) (?:the )?(?:k(?:ubernete|8)s )?(?:kubernetes|(?:kube-?)?api[- ]?server)",
@@ -155,7 +157,7 @@ API: tuple[Place, ...] = (
         name="certificate-names",
         whose=_API,
         pattern=words(
-            rf"certificate is valid for [^\n]{{0,600}}?(?:\bkubernetes\b|(?<![\d.]){SERVICE_ADDRESS}\b)",
+            rf"certificate is valid for (?:(?! not )[^\n]){{0,600}}?(?:\bkubernetes\b|(?<![\d.]){SERVICE_ADDRESS}\b)",
             r"doesn't match either of [^\n]{0,400}?\bkubernetes\b",
         ),
         example="x509: certificate is valid for kubernetes, kubernetes.default, 10.96.0.1, not api.example.com",
