@@ -210,6 +210,14 @@ LIKELY: tuple[Place, ...] = (
         means="git or a remote shell",
     ),
     Place(
+        name="forwarded",
+        whose=_ELSEWHERE,
+        by_itself=False,
+        pattern=words(r"\bport[- ]?forward(?:ing)?\b"),
+        example="kubectl port-forward svc/web 8080:80 ends with a broken pipe",
+        means="a forwarded port, and what listens behind it",
+    ),
+    Place(
         name="machines",
         whose=_ELSEWHERE,
         by_itself=False,

@@ -208,6 +208,7 @@ _CONNECTIONS: tuple[Failure, ...] = (
         playbook=NETWORK,
         pattern=words(
             r"connection reset",
+            r"reset by peer",
             r"\bECONNRESET\b",
             r"forcibly closed",
             r"connection aborted",
@@ -284,7 +285,7 @@ _CONNECTIONS: tuple[Failure, ...] = (
         playbook=TIMEOUTS,
         pattern=words(
             r"context deadline exceeded",
-            r"timed? ?out\b",
+            r"\btim(?:ed?|es|ing)[ -]?out\b",
             r"\bdeadline (?:exceeded|has elapsed)\b",
             r"client rate limiter Wait",
             r"\b(?:never|not|n't) (?:answer|respond)(?:s|ed|ing)?\b",
@@ -325,6 +326,14 @@ _CONNECTIONS: tuple[Failure, ...] = (
         ),
         example="Error from server (ServiceUnavailable): the server is currently unable to handle the request",
         means="the API server answers with an error of its own",
+    ),
+    Failure(
+        name="unreachable-in-words",
+        symptom="connect-timeout",
+        playbook=CANNOT_ACCESS,
+        pattern=words(r"\b(?:cannot|can't|can not|could not|couldn't) (?:be )?reach(?:ed)?\b", r"\b(?:not |un)reachable\b"),
+        example="the cluster's endpoint cannot be reached",
+        means="somebody could not reach it",
     ),
 )
 

@@ -32,6 +32,8 @@ _DEFAULT = re.compile(
     re.IGNORECASE,
 )
 _NEIGHBOURS = 4_000
+_VAGUE = "unreachable-in-words"
+_BROKEN_IN = 3
 _OWN_PORTS = {"6443", "6444", "8443", "16443"}
 _ANYBODYS_PORT = re.compile(r"\b(?:tcp|lookup)\b[^\n]{1,300}?:443(?!\d)", re.IGNORECASE)
 """The port of HTTPS, as Go words a failure to reach it: API servers' clients are written in Go more often than others."""
@@ -94,6 +96,12 @@ def _nearer(best: _Reading, readings: list[_Reading]) -> _Reading:
         whole = _read(" ".join(reading.text for reading in readings)[:_NEIGHBOURS])
         ours = whole.place is not None and whole.place.whose in (Whose.API, Whose.SERVICE)
         return whole if whole.strength > best.strength and (ours or best.strength == 1) else best
+    if best.whose_is(Whose.API) and (best.failure is None or best.failure.name == _VAGUE):
+        # Terminals and Terraform's frames break a message in two: how it failed stands in the next line.
+        at = readings.index(best)
+        longer = _read(" ".join(reading.text for reading in readings[at : at + _BROKEN_IN]))
+        if longer.whose_is(Whose.API) and longer.failure is not None and longer.failure.name != _VAGUE:
+            return longer
     if best.whose_is(Whose.API) and (best.failure is None or best.failure.playbook is None):
         # The API server answers: what it says of something behind it tells more.
         behind = [each for each in readings if each.whose_is(Whose.BEHIND) and each.failure is not None]

@@ -283,7 +283,8 @@ HINTS: tuple[Place, ...] = (
         pattern=words(
             r"\b(?:kube-?)?api-?server\b",
             r"\bapi server\b",
-            r"\bkubernetes (?:api|master|cluster|control plane)\b",
+            r"\bkube-?api\b",
+            r"\b(?:kubernetes|k8s) (?:api|master|cluster|control plane)\b",
             r"\bcontrol[- ]planes?\b",
             r"\bkubeconfig\b",
         ),
