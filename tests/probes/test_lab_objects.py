@@ -224,7 +224,7 @@ async def test_the_playbooks_that_ask_most_keep_the_budget_of_a_round(plane: Con
     finally:
         await api.aclose()
     assert [finding.sentence for finding in found if finding.outcome == "not-read"] == []
-    assert api.requests_made() <= 20
+    assert api.requests_made() <= 19
 
 
 @contextmanager

@@ -28,7 +28,8 @@ from bot.model.target import Target
 from bot.net.tls import verifying_context
 from bot.ports import Credentials
 
-BUDGET = 20
+BUDGET = 19
+"""Reads of a round; one more, by which a request is timed, is made by the network at each address."""
 AT_A_TIME = 2
 TIMEOUT_S = 5.0
 MAX_BYTES = 8 * 1024 * 1024
