@@ -283,6 +283,7 @@ LIKELY: tuple[Place, ...] = (
             r"lookup \S{1,253} on (?:10|172|100)(?:\.\d{1,3}){2}\.10:53",
             r"(?:lookup |://|host[= ]'?\"?|@)(?!kubernetes\.default)[a-z0-9-]{1,63}\.[a-z0-9-]{1,63}\.svc\b",
             r"lookup (?!kubernetes\b)[a-z0-9-]{1,63} on \S{1,100}:53",
+            r"[\"' ](?!kubernetes\.default)[a-z0-9-]{1,63}\.[a-z0-9-]{1,63}\.svc(?:\.[\w.-]{1,100})?:\d",
         ),
         example="dial tcp: lookup orders.shop.svc.cluster.local on 10.96.0.10:53: no such host",
         means="an application's service inside the cluster",

@@ -62,6 +62,7 @@ _NAMES: tuple[Failure, ...] = (
             r"NameResolutionError",
             r"failed to resolve '",
             r"can't resolve '",
+            r"\b(?:unable|failed) to resolve (?!references?\b|sources?\b|dependenc)",
             r"dial tcp: lookup \S{1,300}$",
             r"\w{1,40}DNSLookup\w{0,20}Fail",
         ),

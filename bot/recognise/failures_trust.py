@@ -32,7 +32,9 @@ TRUST: tuple[Failure, ...] = (
         symptom="certificate-not-yet-valid",
         playbook=NETWORK,
         alone=True,
-        pattern=words(r"current time \S{1,40} is before", r"certificate is not yet valid\b", r"CertificateNotYetValid"),
+        pattern=words(
+            r"current time \S{1,40} is before", r"certificate is not (?:yet valid|valid yet)\b", r"CertificateNotYetValid"
+        ),
         example="x509: certificate has expired or is not yet valid: current time 2026-01-01T00:00:00Z is before 2026-01-02",
         means="the certificate is not valid yet, by the clock that looked",
     ),

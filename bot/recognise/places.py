@@ -74,6 +74,7 @@ API: tuple[Place, ...] = (
             r"failed to (?:construct|create|get) (?:a |the )?(?:kubernetes|k8s|kube|rest)[ -]?(?:rest )?(?:client|config)",
             r"kubernetes api (?:server )?(?:is )?(?:not )?(?:un)?(?:reachable|available)",
             r"failed to communicate with api ?server",
+            r"\bAPI (?:server )?DNS (?:entry|IP address|record|name)\b",
             r"K8SAPIServer(?:Conn|DNSLookup)\w{0,20}Fail",
             r"unable to establish (?:a )?connection (?:to|with) (?:the )?(?:kubernetes|k8s|api ?server)",
             r"api ?server (?:is )?(?:not )?(?:healthy|unhealthy|unreachable|ready|running)",

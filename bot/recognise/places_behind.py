@@ -119,6 +119,7 @@ WEBHOOKS: tuple[Place, ...] = (
         whose=_BEHIND,
         pattern=words(
             r"fail(?:ed|ing) (?:to call|calling) webhook",
+            r"(?:failed|unable|could not) (?:to )?(?:connect to|reach|contact) (?:the )?webhook",
             r"admission webhook \\?[\"']\S{1,200} denied",
             r"conversion webhook for \S{1,200}",
             r"\bfailing (?:open|closed) \S{1,200}webhook",
