@@ -122,6 +122,7 @@ LIKELY: tuple[Place, ...] = (
             r"\[ingress-?nginx\b",
             r"\bhaproxy\[\d{1,9}\]:[^\n]{0,200}?backend",
             r"\bServer \S{1,80} is (?:DOWN|UP)\b",
+            r"\b(?:OAuth|Ingress|Route|Console)\w{0,80}Degraded: ",
         ),
         example='connect() failed (111: Connection refused) while connecting to upstream, upstream: "http://10.244.1.5:80/"',
         means="an ingress or a proxy and what is behind it",

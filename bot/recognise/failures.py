@@ -227,7 +227,8 @@ _CONNECTIONS: tuple[Failure, ...] = (
         playbook=TIMEOUTS,
         pattern=words(
             r"read tcp [^\n]{0,120}?i/o timeout",
-            r"(?<!waiting for connection \(client\.timeout exceeded while )awaiting headers",
+            r"(?<!waiting for connection \(client\.timeout exceeded while )"
+            r"(?<!i/o timeout \(client\.timeout exceeded while )awaiting headers",
             r"\bread timed out\b",
             r"\bReadTimeout",
             r"operation timed out after \d{1,10} milliseconds with 0",
