@@ -219,6 +219,14 @@ LIKELY: tuple[Place, ...] = (
         means="a forwarded port, and what listens behind it",
     ),
     Place(
+        name="inside-a-pod",
+        whose=_ELSEWHERE,
+        by_itself=False,
+        pattern=words(r"\b(?:kubectl|oc) (?:\S{1,80} ){0,6}?(?:exec|run|rsh|debug) [^\n]{0,200}? -- \S"),
+        example="kubectl exec web-0 -- wget http://orders: connection refused",
+        means="a command that was run inside a pod",
+    ),
+    Place(
         name="machines",
         whose=_ELSEWHERE,
         by_itself=False,
