@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -128,8 +129,12 @@ async def test_all_of_a_report_is_there_when_it_is_asked_for(terminal: Terminal)
     for heading in ("Causes", "Steps", "What changed", "Words"):
         assert f"\n{heading}\n" in full.out
         assert f"\n{heading}\n" not in short.out
-    # What could not be checked is named in both, and how it could be in one.
-    assert "Static pod manifests are as the records say" in " ".join(short.out.split())
+    # What could not be checked is named in both; what people can look at is counted in one, and all there in the other.
+    assert "Clients use the right endpoint, address and port" in " ".join(short.out.split())
+    people = re.search(r"\? (\d+) steps for a person; these would tell most:", short.out)
+    assert people
+    assert f"{people[1]} for a person" in full.out
+    assert "Static pod manifests are as the records say" in " ".join(full.out.split())
     assert "sha256sum" in full.out
     assert "sha256sum" not in short.out
 

@@ -10,7 +10,7 @@ from bot.net.round import RoundNetwork
 from bot.ports import Network
 from tests.fakes.network import ScriptedNetwork
 
-OPERATIONS = ("lookup", "connect", "handshake", "fresh_handshake", "plaintext", "request", "requests_made")
+OPERATIONS = ("lookup", "connect", "packets", "handshake", "fresh_handshake", "plaintext", "request", "requests_made")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
