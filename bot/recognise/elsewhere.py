@@ -26,6 +26,16 @@ SURE: tuple[Place, ...] = (
         means="what was asked of an API server, which answered",
     ),
     Place(
+        name="rollout-waited",
+        whose=_ELSEWHERE,
+        pattern=words(
+            r"\b(?:install(?:ation)?|upgrade|rollback) failed: (?:context deadline exceeded|timed out waiting for the condition)",
+            r"waiting for (?:rollout|deployment|statefulset|daemon ?set) [^\n:]{1,120}: (?:context deadline|timed out waiting)",
+        ),
+        example="Error: UPGRADE FAILED: context deadline exceeded",
+        means="a release whose pods are not ready in time; the API server answered all along",
+    ),
+    Place(
         name="image-pull",
         whose=_ELSEWHERE,
         pattern=words(
