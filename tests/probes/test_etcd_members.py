@@ -17,10 +17,11 @@ from bot.adapters.kubeconfig.etcd import etcd_access
 from bot.clock import SystemClock
 from bot.errors import Unavailable
 from bot.model.finding import Finding, Status
-from bot.model.observation import Failure
+from bot.model.observation import Failure, HttpAnswer
 from bot.model.target import Endpoint, Etcd
 from bot.net.round import RoundNetwork
 from bot.ports import EtcdAccess
+from bot.probes._shared import etcd
 from tests import pki
 from tests.fakes.network import NOW, ScriptedNetwork, certificate
 from tests.ports import free_port
@@ -91,6 +92,7 @@ CASES: list[tuple[str, Scene]] = [
     ("credentials-rejected", member("", 401)),
     ("not-an-etcd", member("<html>", 200)),
     ("not-an-etcd", member("[]", 404)),
+    ("not-an-etcd", member("[" * 200_000)),
     ("not-an-etcd", member(failure=Failure.NOT_TLS)),
     ("not-looked-at", member(failure=Failure.DEADLINE_CAPPED)),
     ("not-looked-at", Scene(etcd=EtcdAccess(etcd=Etcd(endpoints=(ONE,)), problem="the file x cannot be used (gone)"))),
@@ -107,6 +109,17 @@ async def test_each_outcome(outcome: str, scene: Scene) -> None:
 
 def test_every_outcome_has_a_scene() -> None:
     assert {outcome for outcome, _ in CASES} == set(PROBES["etcd-members"].outcomes)
+
+
+def test_a_sample_of_the_metrics_is_one_line() -> None:
+    """Else one that never ends would be looked for from each of 30,000 lines to the end."""
+    text = "etcd_a{\n" * 30_000 + '} 1\netcd_server_has_leader{of="x"} 0\n'
+    answer = HttpAnswer(address=ONE.host, port=ONE.port, path=METRICS, status=200, body=text, started_at=NOW, duration_s=0.1)
+    said = etcd.judge(answer.model_copy(update={"body": GOOD}), answer, answer)
+    assert (said.outcome, said.evidence["leader"]) == ("healthy", 0)
+    assert (
+        etcd.judge(answer, answer, answer.model_copy(update={"body": "etcd_server_has_leader{\n} 0"})).evidence["leader"] is None
+    )
 
 
 async def test_a_database_that_is_nearly_full_is_a_warning_and_no_problem() -> None:

@@ -61,7 +61,7 @@ _BELOW = {
 }
 _UNTIMELY = frozenset({Failure.DEADLINE_CAPPED, Failure.BUDGET_SPENT, Failure.LOCAL_FAILURE, Failure.NO_ADDRESS_FAMILY})
 _ALARMS = (("NOSPACE", "no-space"), ("CORRUPT", "corrupt"), ("NO LEADER", "no-leader"))
-_SAMPLE = re.compile(r"^(etcd_[a-z_]+)(?:\{[^}]*\})? (\S+)$", re.M)
+_SAMPLE = re.compile(r"^(etcd_[a-z_]+)(?:\{[^}\n]*\})? (\S+)$", re.M)
 
 
 class Said(Value):
@@ -135,7 +135,7 @@ def _is_healthy(answer: HttpAnswer) -> bool:
 def _json(answer: HttpAnswer) -> Json:
     try:
         told = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
 
