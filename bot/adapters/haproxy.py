@@ -37,6 +37,7 @@ MAX_ROWS = 4000
 """A row has some 400 bytes. Of what is longer the beginning is read."""
 
 _TEXT_LIMIT = 200
+_LONGEST_S = 100 * 365 * 86_400
 _CONNECT_SHARE = 0.8
 _ASKS = b"show info;show stat\n"
 _KINDS = {"0": RowKind.FRONTEND, "1": RowKind.BACKEND, "2": RowKind.SERVER}
@@ -178,7 +179,7 @@ def parse(text: str, *, complete: bool = True) -> BalancerStatistics:
     return BalancerStatistics(
         rows=rows[:MAX_ROWS],
         version=_text(info.get("Version", "")),
-        uptime_s=_number(info.get("Uptime_sec")),
+        uptime_s=_seconds(info.get("Uptime_sec")),
         connections=_number(info.get("CurrConns")),
         connection_limit=_number(info.get("Maxconn")),
         complete=complete and len(rows) <= MAX_ROWS,
@@ -226,8 +227,8 @@ def _row(row: Mapping[str, str]) -> BalancerRow | None:
         checking=check.startswith("* "),
         code=_number(row.get("check_code")) or None,
         said=_text(row.get("last_chk", "")),
-        changed_s=_number(row.get("lastchg")),
-        down_s=_number(row.get("downtime")),
+        changed_s=_seconds(row.get("lastchg")),
+        down_s=_seconds(row.get("downtime")),
         went_down=_number(row.get("chkdown")),
         sessions=_number(row.get("scur")),
         session_limit=_number(row.get("slim")),
@@ -244,6 +245,12 @@ def _text(text: str) -> str:
 
 def _number(text: str | None) -> int | None:
     return int(text) if text is not None and re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
+def _seconds(text: str | None) -> int | None:
+    """For how long something lasts; None for what is longer than any balancer runs, which no calendar has either."""
+    number = _number(text)
+    return number if number is not None and number <= _LONGEST_S else None
 
 
 async def _bounded(content: asyncio.StreamReader | aiohttp.StreamReader) -> tuple[str, bool]:

@@ -264,6 +264,13 @@ def test_text_from_the_table_is_bounded_and_on_one_line() -> None:
     assert row.changed_s is None
 
 
+def test_a_time_that_no_calendar_has_is_unknown() -> None:
+    """A counter that ran over is no reason to say nothing of the server."""
+    table = "# pxname,svname,status,lastchg,downtime,type\nkube,cp1,UP,{0},{0},2\n"
+    said = [parse(f"Uptime_sec: {seconds}\n{table.format(seconds)}") for seconds in (86_400, 999_999_999_999)]
+    assert [(one.uptime_s, one.rows[0].changed_s, one.rows[0].down_s) for one in said] == [(86_400,) * 3, (None,) * 3]
+
+
 def test_a_row_that_was_cut_off_is_left_out() -> None:
     said = parse("# pxname,svname,status\nkube,cp1,UP\nkube,cp2,DO", complete=False)
     assert [row.name for row in said.rows] == ["cp1"]
