@@ -244,6 +244,48 @@ async def test_it_is_silent() -> None:
     assert "did not answer within 0.2 s" in error.what
 
 
+async def test_a_silent_one_is_waited_for_once_however_many_ask() -> None:
+    asked = []
+
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        await reader.read()
+        writer.close()
+
+    async def three(prometheus: Prometheus) -> list[Any]:
+        first = await asyncio.gather(*(prometheus.targets() for _ in range(3)), return_exceptions=True)
+        # Later it is asked anew: it may have come back.
+        return [*first, *await asyncio.gather(prometheus.targets(), return_exceptions=True)]
+
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    async with server:
+        said = await ask(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", three, timeout_s=0.3)
+    assert [type(one) for one in said] == [Unavailable] * 4
+    assert len(asked) == 2
+
+
+async def test_a_proxy_that_refuses_is_said_without_its_password() -> None:
+    async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Who Are You\r\ncontent-length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(refuses, "127.0.0.1", 0)
+    async with server:
+        place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        error = await refusal("https://prometheus.example.com:9090", proxy_url=f"http://ann:a1@{place}")
+    assert "407 Who Are You" in error.what
+    assert "a1@" not in str(error)
+
+
+def test_what_has_no_job_is_nobody_s() -> None:
+    """Whatever a job may be called, what is not scraped by one is not of it."""
+    everything = Monitoring(jobs={Role.APISERVER: ("*",)})
+    entries = [{"labels": {"instance": "a:6443"}, "health": "up"}, {"labels": {"job": "a", "instance": "a:6443"}, "health": "up"}]
+    assert [one.job for one, _ in forms.targets_of({"activeTargets": entries}, everything, 0)] == ["a"]
+
+
 async def test_files_that_cannot_be_read_are_said_and_nothing_is_asked() -> None:
     fake = Recorded()
     async with serving(fake) as url:

@@ -182,7 +182,9 @@ def role_of(labels: Mapping[str, str], monitoring: Monitoring) -> Role | None:
     """What a target is to this cluster by its job's name; None where it is another cluster's, or nothing of ours."""
     if any(labels.get(name) != text for name, text in monitoring.match.items()):
         return None
-    job = labels.get("job", "")
+    job = labels.get("job")
+    if not job:
+        return None
     return next((role for role in Role if any(_glob(one).fullmatch(job) for one in monitoring.patterns(role))), None)
 
 

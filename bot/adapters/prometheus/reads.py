@@ -46,6 +46,8 @@ class Prometheus:
         self._session: aiohttp.ClientSession | None = None
         self._offset_s: float | None = None
         self._measuring = asyncio.Lock()
+        self._failures = 0
+        self._failure: Unavailable | None = None
         self._pools: tuple[str, ...] = ()
         self._has_list = True
 
@@ -118,11 +120,19 @@ class Prometheus:
     async def _offset(self) -> float:
         """How far its clock is ahead of ours, in seconds, measured once and rather too much than too little: what it saw then
         counts as seen earlier, and never as newer than it is."""
+        before = self._failures
         async with self._measuring:
+            if self._failures > before and self._failure is not None:
+                # Whoever waited for somebody's question has its answer: a silent one is waited for once, not by turns.
+                raise Unavailable(self._failure.what, where=self._failure.where, next=self._failure.next) from self._failure
             if self._offset_s is None:
                 sent = self._clock.now().timestamp()
-                data = await self._get("query", {"query": "time()"})
-                self._offset_s = self._read(data, forms.seconds_of) - sent
+                try:
+                    data = await self._get("query", {"query": "time()"})
+                    self._offset_s = self._read(data, forms.seconds_of) - sent
+                except Unavailable as error:
+                    self._failures, self._failure = self._failures + 1, error
+                    raise
         return self._offset_s
 
     def _read(self, data: Any, reader: Any, *rest: Any) -> Any:
@@ -195,5 +205,7 @@ class Prometheus:
 
 
 def _reason(error: Exception) -> str:
-    """The error in words, where it has some."""
+    """The error in words, where it has some. A refusal's own words have the URL in them, and a proxy's may have a password."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{error.status} {error.message}"[:300]
     return str(error)[:300] or type(error).__name__
