@@ -29,7 +29,10 @@ the same kubeconfig.{ours}
 None of these tools is made to find a cause; they are what an engineer has at hand when one has to be found.
 """
 
-_SCOREBOARD = " What apidown says is on the [scoreboard](scoreboard.md)."
+_SCOREBOARD = " What apidown says is the [scoreboard](scoreboard.md)'s, from runs of its own."
+_MORE = """
+There apidown also knew the addresses of a Prometheus that scrapes the cluster and of the balancer's statistics, where there is
+one, which the other tools have no use for. The scoreboard has its figures without them, too."""
 
 _RULE = """## The rule
 
@@ -93,7 +96,7 @@ def text(comparison: Comparison, verdicts: Mapping[str, Verdict]) -> str:
     titles = {one.fault: one.title for one in comparison.seen}
     columns = [*_ours(cases, verdicts), *_theirs(comparison, cases)]
     parts = [
-        _INTRODUCTION.format(ours=_SCOREBOARD if verdicts else ""),
+        _INTRODUCTION.format(ours=_source(verdicts)),
         _how(comparison, cases),
         _RULE.format(looks=_looks(comparison), long=1, pointed=3),
         _totals(columns),
@@ -105,6 +108,12 @@ def text(comparison: Comparison, verdicts: Mapping[str, Verdict]) -> str:
         _failed(comparison),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _source(verdicts: Mapping[str, Verdict]) -> str:
+    if not verdicts:
+        return ""
+    return _SCOREBOARD + (_MORE if any(row.vantage != "bot" for row in verdicts.values()) else "")
 
 
 def _ours(cases: Sequence[Case], verdicts: Mapping[str, Verdict]) -> list[Column]:
@@ -166,8 +175,8 @@ def _totals(columns: Sequence[Column]) -> str:
         lines.append(f"| {column.title} | {len(faults)} | {' | '.join(counts)} | {well} | {times} |")
     lines.append(
         "\nSeconds are of the slower look, all commands of a tool together; apidown's are to its last verdict. The tools' own "
-        "time-outs are set to\n5 s a request; without them kubectl waits longer. All run at once on the same processors, which "
-        "adds to short times.\n"
+        "time-outs are set to\n5 s a request; without them kubectl waits longer. The other tools run at once on the same "
+        "processors, which adds to short times.\n"
     )
     return "\n".join(lines)
 
