@@ -24,6 +24,7 @@ from bot.render.slack_text import (
     actions,
     button,
     cost,
+    cut,
     date,
     fmt,
     lines,
@@ -43,6 +44,10 @@ MOST_BLOCKS = 48
 _STEPS = (MOST_BLOCKS - 2) // 3
 _ROOM = 6_500
 """Characters of a page's steps, well below what a message holds: an answer's note needs room, too."""
+_ANSWERED = 350
+"""Characters that every answered step has at least, whatever was typed for the others."""
+_HOLDS = 7_200
+"""Characters of a page that steps and notes share: what is longer would take the words above a step's buttons."""
 
 _WORDS = {
     Answer.LOOKS_OK: (Markup(":white_check_mark:"), "looks OK"),
@@ -66,14 +71,26 @@ def _paged(steps: Sequence[Line]) -> list[list[Line]]:
     shown: list[list[Line]] = []
     used = 0
     for line in steps:
-        plan = line.step.plan
-        size = cost(line.title) + cost(plan.manual or "") + cost(plan.run or "") + 60
+        size = _size(line)
         if not shown or len(shown[-1]) >= _STEPS or used + size > _ROOM:
             shown.append([])
             used = 0
         shown[-1].append(line)
         used += size
     return shown
+
+
+def _size(line: Line) -> int:
+    """What a step takes of a page, as it waits or answered."""
+    plan = line.step.plan
+    return max(_ANSWERED, cost(line.title) + cost(plan.manual or "") + cost(plan.run or "") + 60)
+
+
+def _room(page: Sequence[Line]) -> int:
+    """What each answered step may take: all that the waiting ones leave, in equal parts."""
+    answered = sum(line.step.answer is not None for line in page)
+    left = _HOLDS - sum(_size(line) for line in page if line.step.answer is None)
+    return max(_ANSWERED, left // max(answered, 1))
 
 
 def _page(investigation: Investigation, number: int, page: Sequence[Line], many: int) -> Message:
@@ -87,18 +104,19 @@ def _page(investigation: Investigation, number: int, page: Sequence[Line], many:
             Markup("You run the commands; this bot changes nothing. An answer counts as evidence and revises the verdict.")
         )
     drafts = [section(lines(head))]
+    room = _room(page)
     for line in page:
-        drafts += _step(investigation, line)
+        drafts += _step(investigation, line, room)
     titles = "; ".join(f"{line.number}. {line.title}" for line in waiting)
     text = fmt("{}{}{}. {}", said, part, done, shorten(titles, 900)) if waiting else fmt("{}{}{}.", said, part, done)
     return message(key(investigation, number), text, drafts, most_blocks=MOST_BLOCKS)
 
 
-def _step(investigation: Investigation, line: Line) -> Iterator[Draft]:
+def _step(investigation: Investigation, line: Line, room: int) -> Iterator[Draft]:
     answer = line.step.answer
     plan = line.step.plan
     if answer is not None:
-        yield section(_answered(line, answer), beside=_change(investigation, line))
+        yield section(_answered(line, answer, room), beside=_change(investigation, line))
         return
     first = line in people.asked_first(investigation)
     head = fmt("*{}. {}*", line.number, shorten(line.title, 200))
@@ -114,13 +132,15 @@ def _step(investigation: Investigation, line: Line) -> Iterator[Draft]:
         )
 
 
-def _answered(line: Line, answer: Finding) -> Markup:
+def _answered(line: Line, answer: Finding, room: int) -> Markup:
+    """Who said what, and when; a note is cut to what is left of ``room``, as Slack counts it."""
     emoji, word = _WORDS[Answer(answer.outcome)]
     said = answer.evidence
     who = person(str(said.get("who") or ""), shorten(str(said.get("name") or said.get("who") or "somebody"), 80))
-    head = fmt("{} {}. {} - {}, {}, {}", emoji, line.number, shorten(line.title, 160), word, who, date(answer.started_at))
-    note = fmt("“{}”", shorten(str(said["note"]), 600)) if said.get("note") else Markup("")
+    head = fmt("{} {}. {} - {}, {}, {}", emoji, line.number, shorten(line.title, 120), word, who, date(answer.started_at))
     since = fmt("since {}", phrases.utc(datetime.fromisoformat(said["since"]))) if said.get("since") else Markup("")
+    words = fmt("{}", shorten(str(said["note"]), 600)) if said.get("note") else Markup("")
+    note = fmt("“{}”", cut(words, max(room - cost(head) - cost(since) - 10, 40))) if words else Markup("")
     return lines([head, Markup(" ".join(part for part in (note, since) if part))])
 
 

@@ -173,3 +173,20 @@ def test_a_name_that_slack_would_not_take_gets_commands_without_buttons() -> Non
     assert "r" * 60 in transcript([shown])
     for message in thread(long).values():
         assert_within_budgets(message)
+
+
+@pytest.mark.parametrize("typed", ["n", "&", "<!channel> ", "\U0001f525"])
+@pytest.mark.parametrize("answered", [1, 5, 14, 15])
+def test_long_notes_take_no_words_from_above_another_steps_buttons(typed: str, answered: int) -> None:
+    story = with_steps(15, length=180)
+    for plan in steps(15)[:answered]:
+        story.answer(plan.id, Answer.FOUND, note=(typed * 1_000)[:1_000], since="2026-11-20T13:41:00Z")
+    shown = [message for key, message in thread(story).items() if key.startswith("manual/")]
+    for message in shown:
+        assert_within_budgets(message)
+    text = transcript(shown)
+    assert "more left out" not in text
+    assert all(f". Thing {n} is well" in text for n in range(15))
+    pressed = [action for message in shown for action, _ in buttons(message)]
+    assert pressed.count("apidown.manual.change") == answered
+    assert pressed.count("apidown.manual.ok") == 15 - answered
