@@ -22,10 +22,12 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from bot.adapters._shared.names import OwnThreads
 from bot.errors import Unavailable
 from bot.model.balancer import BalancerRow, BalancerStatistics, RowKind
 from bot.model.observation import Failure
-from bot.model.target import Balancer
+from bot.model.target import Balancer, literal
+from bot.net.dns import SystemResolver
 from bot.net.tls import verifying_context
 from bot.ports import BalancerAccess, StatisticsUnavailable
 
@@ -55,9 +57,12 @@ _ERRNO = {
 class HaproxyStatistics:
     """Implements ``ports.BalancerReads``. Each reading is a connection of its own."""
 
-    def __init__(self, accesses: Sequence[BalancerAccess], *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, accesses: Sequence[BalancerAccess], *, timeout_s: float = TIMEOUT_S, names: SystemResolver | None = None
+    ) -> None:
         self._accesses = {access.balancer: access for access in accesses}
         self._timeout_s = timeout_s
+        self._names = names or SystemResolver()
 
     @property
     def balancers(self) -> Sequence[Balancer]:
@@ -104,16 +109,19 @@ class HaproxyStatistics:
 
     def _session(self, steps: _Steps) -> aiohttp.ClientSession:
         limits = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=self._timeout_s * _CONNECT_SHARE)
-        return aiohttp.ClientSession(timeout=limits, trace_configs=[steps.trace()])
+        connector = aiohttp.TCPConnector(resolver=OwnThreads(self._names))
+        return aiohttp.ClientSession(timeout=limits, trace_configs=[steps.trace()], connector=connector)
 
     async def _socket(self, balancer: Balancer) -> tuple[str, bool]:
         try:
             async with asyncio.timeout(self._timeout_s * _CONNECT_SHARE):
-                reader, writer = await _open(balancer)
+                reader, writer = await self._open(balancer)
         except TimeoutError as error:
             raise self._no_connection(balancer) from error
         except OSError as error:
             raise _not_connected(balancer, error) from error
+        except ValueError as error:
+            raise _unavailable(balancer, f"nobody can have its name: {error}") from error
         try:
             async with asyncio.timeout(self._timeout_s):
                 writer.write(_ASKS)
@@ -124,6 +132,18 @@ class HaproxyStatistics:
             raise _not_connected(balancer, error) from error
         finally:
             writer.close()
+
+    async def _open(self, balancer: Balancer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        parts = urlsplit(balancer.url)
+        if parts.scheme == "unix":
+            return await asyncio.open_unix_connection(parts.path)
+        host, failed = parts.hostname or "", OSError("its name has no address")
+        for address in (host,) if literal(host) else await self._names.addresses(host):
+            try:
+                return await asyncio.open_connection(address, parts.port)
+            except OSError as error:
+                failed = error
+        raise failed
 
     def _no_connection(self, balancer: Balancer) -> StatisticsUnavailable:
         what = f"nothing answers there within {self._timeout_s * _CONNECT_SHARE:g} s"
@@ -151,13 +171,6 @@ class _Steps:
 
     async def _found(self, *_: object) -> None:
         self.named = True
-
-
-async def _open(balancer: Balancer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    parts = urlsplit(balancer.url)
-    if parts.scheme == "unix":
-        return await asyncio.open_unix_connection(parts.path)
-    return await asyncio.open_connection(parts.hostname, parts.port)
 
 
 def _trust(access: BalancerAccess) -> ssl.SSLContext:

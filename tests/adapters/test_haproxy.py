@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import socket
@@ -20,6 +21,7 @@ from bot.errors import Unavailable
 from bot.model.balancer import BalancerStatistics, RowKind
 from bot.model.observation import Failure
 from bot.model.target import Balancer
+from bot.net.dns import SystemResolver
 from bot.ports import BalancerAccess, StatisticsUnavailable
 from tests.haproxy import Haproxy, haproxy, servers
 from tests.lab.processes import wait_until
@@ -307,6 +309,34 @@ def test_whatever_stands_in_a_table_is_rows_or_a_reason(
 def test_whatever_answers_is_rows_or_a_reason(answer: bytes) -> None:
     for text in (answer, b"# pxname,svname,status,type\n" + answer):
         understood(text.decode("utf-8", "replace"))
+
+
+class Told(SystemResolver):
+    """Names that no system knows, without the event loop's threads."""
+
+    async def addresses(self, name: str) -> tuple[str, ...]:
+        return {"lb.example": ("127.0.0.1",), "half.example": ("127.0.0.9", "127.0.0.1")}[name]
+
+
+@pytest.mark.parametrize(("scheme", "name"), [("http", "lb.example"), ("tcp", "lb.example"), ("tcp", "half.example")])
+async def test_names_are_looked_up_in_threads_that_nobody_waits_for(scheme: str, name: str) -> None:
+    async def tells(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" if scheme == "http" else b"")
+        writer.write(b"# pxname,svname,type\nkube,cp1,2\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(tells, "127.0.0.1", 0)
+    async with server:
+        one = Balancer(url=f"{scheme}://{name}:{server.sockets[0].getsockname()[1]}")
+        said = await HaproxyStatistics([BalancerAccess(balancer=one)], timeout_s=5, names=Told()).read(one)
+    assert [row.name for row in said.rows] == ["cp1"]
+
+
+async def test_a_name_that_nobody_can_have_is_said() -> None:
+    error = await refusal(f"tcp://{'a' * 64}.example:9999")
+    assert "it cannot be connected to" in error.what or "nobody can have its name" in error.what
 
 
 def test_an_access_is_asked_by_its_balancer() -> None:

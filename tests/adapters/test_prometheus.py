@@ -19,6 +19,7 @@ from bot.adapters.prometheus import forms, reads
 from bot.adapters.prometheus.reads import Prometheus
 from bot.errors import Unavailable
 from bot.model.metrics import Monitoring, Role, Series
+from bot.net.dns import SystemResolver
 from bot.ports import MetricsAccess
 from tests.fakes.network import NOW
 from tests.fakes.prometheus import Recorded, recorded, serving, target
@@ -284,6 +285,21 @@ def test_what_has_no_job_is_nobody_s() -> None:
     everything = Monitoring(jobs={Role.APISERVER: ("*",)})
     entries = [{"labels": {"instance": "a:6443"}, "health": "up"}, {"labels": {"job": "a", "instance": "a:6443"}, "health": "up"}]
     assert [one.job for one, _ in forms.targets_of({"activeTargets": entries}, everything, 0)] == ["a"]
+
+
+async def test_its_name_is_looked_up_in_threads_that_nobody_waits_for() -> None:
+    class Told(SystemResolver):
+        async def addresses(self, name: str) -> tuple[str, ...]:
+            return {"prometheus.example": ("127.0.0.1",)}[name]
+
+    fake = Recorded(answers={"targets": replay("targets")}, now=TAKEN_AT)
+    async with serving(fake) as url:
+        access = MetricsAccess(url=url.replace("127.0.0.1", "prometheus.example"))
+        prometheus = Prometheus(access, StoppedClock(TAKEN_AT), names=Told())
+        try:
+            assert await prometheus.targets()
+        finally:
+            await prometheus.aclose()
 
 
 async def test_files_that_cannot_be_read_are_said_and_nothing_is_asked() -> None:

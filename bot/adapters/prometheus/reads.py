@@ -14,10 +14,12 @@ from typing import Any
 
 import aiohttp
 
+from bot.adapters._shared.names import OwnThreads
 from bot.adapters.prometheus import forms
 from bot.clock import Clock
 from bot.errors import Unavailable
 from bot.model.metrics import USUAL_JOBS, Monitoring, Role, ScrapedTarget, Series
+from bot.net.dns import SystemResolver
 from bot.net.tls import verifying_context
 from bot.ports import MetricsAccess
 
@@ -39,10 +41,13 @@ class _TooLarge(Exception):
 class Prometheus:
     """``ports.MetricsReads``. Everything raises Unavailable, with the reason in words, when it cannot be had."""
 
-    def __init__(self, access: MetricsAccess, clock: Clock, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, access: MetricsAccess, clock: Clock, timeout_s: float = TIMEOUT_S, *, names: SystemResolver | None = None
+    ) -> None:
         self._access = access
         self._clock = clock
         self._timeout_s = timeout_s
+        self._names = names or SystemResolver()
         self._session: aiohttp.ClientSession | None = None
         self._offset_s: float | None = None
         self._measuring = asyncio.Lock()
@@ -183,7 +188,7 @@ class Prometheus:
             if self._access.url.startswith("https:"):
                 trust = verifying_context(self._access.ca_pem, ())
             headers = {"User-Agent": "apidown", "Accept": "application/json", **self._access.headers}
-            connector = aiohttp.TCPConnector(ssl=trust, limit=4)
+            connector = aiohttp.TCPConnector(ssl=trust, limit=4, resolver=OwnThreads(self._names))
             self._session = aiohttp.ClientSession(
                 connector=connector, headers=headers, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
             )
