@@ -8,6 +8,7 @@ thing and what to run next.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -88,6 +89,8 @@ def main() -> None:
     """The ``apidown`` command."""
     from typer.exceptions import Abort, TyperException
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without some sign shows "?" for it; a defect it is not
     try:
         status = app(standalone_mode=False)
         sys.stdout.flush()

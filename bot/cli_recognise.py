@@ -6,7 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -58,13 +58,18 @@ def _answers(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 def _of_line(line: str, number: int) -> dict[str, Any]:
     try:
-        given = json.loads(line)
+        given = json.loads(line, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         return {"line": number, "error": f"this is not JSON: {str(error) or 'nested too deeply'}"}
     if not isinstance(given, dict) or not isinstance(given.get("text"), str):
         known = {"id": given["id"]} if isinstance(given, dict) and "id" in given else {}
         return {**known, "line": number, "error": "this is not a JSON object with a `text` that is a string"}
     return {**({"id": given["id"]} if "id" in given else {}), **_answer(given["text"])}
+
+
+def _refuse(constant: str) -> NoReturn:
+    """Python reads NaN and Infinity, which are no JSON: printed again with the answer, they would break whoever reads that."""
+    raise ValueError(f"{constant} is no value")
 
 
 def _answer(text: str) -> dict[str, Any]:

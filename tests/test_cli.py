@@ -401,9 +401,14 @@ async def test_a_defect_is_no_verdict_and_is_redacted(terminal: Terminal) -> Non
     assert "very-own" not in done.err
 
 
-async def piped(terminal: Terminal, text: bytes, *words: str) -> Done:
+async def piped(terminal: Terminal, text: bytes, *words: str, **environment: str) -> Done:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot.cli", *words), cwd=ROOT, env=terminal.environment, stdin=PIPE, stdout=PIPE, stderr=PIPE
+        *(sys.executable, "-m", "bot.cli", *words),
+        cwd=ROOT,
+        env={**terminal.environment, **environment},
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
     )
     async with asyncio.timeout(WITHIN_S):
         out, err = await process.communicate(text)
@@ -430,16 +435,25 @@ async def test_json_lines_are_recognised_each_and_a_bad_one_loses_none_of_the_ot
         json.dumps({"id": None, "text": "Failed to pull image web"}),
         "[" * 100_000,
         json.dumps({"text": "\ud800 hello"}),
+        '{"id": NaN, "text": "hello"}',
     ]
     done = await piped(terminal, "\n".join(lines).encode(), "recognise", "--jsonl")
-    told = [json.loads(line) for line in done.out.splitlines()]
-    assert [one.get("playbook") for one in told] == ["connection-refused", None, None, "none", None, "none"]
-    assert [one.get("line") for one in told] == [None, 2, 4, None, 6, None]
-    assert [one.get("id", "-") for one in told] == ["a", "-", 4, None, "-", "-"]
+    told = [json.loads(line, parse_constant=pytest.fail) for line in done.out.splitlines()]
+    assert [one.get("playbook") for one in told] == ["connection-refused", None, None, "none", None, "none", None]
+    assert [one.get("line") for one in told] == [None, 2, 4, None, 6, None, 8]
+    assert [one.get("id", "-") for one in told] == ["a", "-", 4, None, "-", "-", "-"]
     assert done.status == 3
     assert "line 2: this is not JSON" in done.err
     assert "line 4: " in done.err
-    assert "3 of the lines could not be read" in done.err
+    assert "4 of the lines could not be read" in done.err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+async def test_a_terminal_that_lacks_a_sign_is_no_defect(terminal: Terminal, encoding: str) -> None:
+    text = f"dial tcp 10.0.0.1:6443: i/o timeout {'and more of it ' * 20}".encode()
+    done = await piped(terminal, text, "recognise", PYTHONIOENCODING=encoding)
+    assert (done.status, done.err) == (0, "")
+    assert json.loads(done.out)["why"].endswith('?".')
 
 
 async def test_nothing_on_stdin_is_wrong_usage(terminal: Terminal) -> None:
