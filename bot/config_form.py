@@ -221,7 +221,8 @@ def _label(name: str) -> str:
 
 def _over_tls(value: Any, info: ValidationInfo) -> Any:
     if value and str(info.data.get("url", "https:")).startswith("http:"):
-        raise wrong(f"'{info.field_name}' goes with an https URL", "credentials are not sent over plain http")
+        near = "plain http verifies nobody" if info.field_name == "ca" else "credentials are not sent over plain http"
+        raise wrong(f"'{info.field_name}' goes with an https URL", near)
     return value
 
 
@@ -254,7 +255,7 @@ class PrometheusForm(Form):
     token_file: OverTls = None
     username: OverTls = None
     password_file: Annotated[Text | None, AfterValidator(_password), Field(validate_default=True)] = None
-    ca: Text | None = None
+    ca: OverTls = None
     proxy_url: WebUrl | None = None
     tenant: Text | None = None
     match: dict[Annotated[Text, AfterValidator(_label)], Text] = {}

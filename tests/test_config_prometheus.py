@@ -67,6 +67,7 @@ def test_all_that_may_be_said_of_it(tmp_path: Path) -> None:
         ("{token_file: t}", "the key 'url' is missing"),
         ("{url: 'http://p:9090', token_file: t}", "'token_file' goes with an https URL"),
         ("{url: 'http://p:9090', username: u, password_file: f}", "'username' goes with an https URL"),
+        ("{url: 'http://p:9090', ca: f}", "'ca' goes with an https URL"),
         ("{url: 'https://p', username: u}", "username and password_file go together; one is missing"),
         ("{url: 'https://p', token_file: t, username: u, password_file: f}", "a server has a token_file or a username, not both"),
         ("{url: 'https://u:p@p'}", "a URL in this file has no user name or password in it"),
