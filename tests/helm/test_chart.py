@@ -335,6 +335,13 @@ def test_the_token_for_scrapes_may_be_a_secret(folder: Path) -> None:
     assert endpoint["metricRelabelings"] == [dropped]
 
 
+def test_names_of_digits_stay_names(folder: Path) -> None:
+    values = {"enabled": True, "namespace": "1017", "existingSecret": "42", "tokenKey": "on"}
+    made = render(folder, merged(SECRETS, {"serviceMonitor": values})).of("ServiceMonitor", "apidown-kube-apiserver")
+    assert made["metadata"]["namespace"] == "1017"
+    assert made["spec"]["endpoints"][0]["authorization"] == {"credentials": {"name": "42", "key": "on"}}
+
+
 def test_valkey_keeps_its_data_unless_it_is_told_not_to(folder: Path, everything: Rendered) -> None:
     claim = everything.of("StatefulSet", "apidown-valkey")["spec"]["volumeClaimTemplates"][0]["spec"]
     assert claim["storageClassName"] == "fast"
