@@ -19,6 +19,9 @@ NAME_LABEL = "kubernetes.io/metadata.name"
 
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_MOST_EXCEPTIONS = 50
+"""Each cuts a range into up to 128; whoever may write a policy may write a hundred thousand."""
+
 _EVERYWHERE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 
@@ -102,7 +105,9 @@ def allows_address(
     place = ipaddress.ip_address(address)
 
     def takes(peer: Json) -> bool:
-        return any(place in net for net in _nets(peer))
+        block = peer.get("ipBlock")
+        taken = block and any(place in net for net in _net(block.get("cidr")) or _EVERYWHERE)
+        return bool(taken) and not any(place in out for text in block.get("except") or () for out in _net(text))
 
     return _allows(policies, pod, direction, takes, port, protocol)
 
@@ -126,14 +131,18 @@ def allows_anybody(policies: Iterable[Policy], pod: Pod, direction: Direction, p
 
 
 def outside(policies: Sequence[Policy], pod: Pod, port: int | None, protocol: str = "TCP") -> Sequence[str] | None:
-    """From which addresses outside of the cluster the pod may be reached: None means from everywhere."""
+    """From which addresses outside of the cluster the pod may be reached: None means from everywhere, or that there are too many
+    exceptions to tell."""
     selecting = isolating(policies, pod, Direction.INGRESS)
     if not selecting:
         return None
     rules = [rule for one in selecting for rule in one.rules(Direction.INGRESS) if _takes_port(rule, port, protocol)]
     if any(not rule.get("from") for rule in rules):
         return None
-    nets = [net for rule in rules for peer in rule["from"] for net in _nets(peer)]
+    peers = [peer for rule in rules for peer in rule["from"]]
+    if sum(len((peer.get("ipBlock") or {}).get("except") or ()) for peer in peers) > _MOST_EXCEPTIONS:
+        return None
+    nets = [net for peer in peers for net in _nets(peer)]
     four = list(ipaddress.collapse_addresses(net for net in nets if isinstance(net, ipaddress.IPv4Network)))
     six = list(ipaddress.collapse_addresses(net for net in nets if isinstance(net, ipaddress.IPv6Network)))
     found = [*four, *six]

@@ -228,5 +228,15 @@ def test_from_where_a_pod_can_be_reached(rules: list[Json], found: list[str] | N
     assert said == found if found is not None else said is None
 
 
+def test_who_writes_thousands_of_exceptions_stops_nobody() -> None:
+    """Each takes a part out of a range, and leaves a hundred: they are looked through, and not taken out."""
+    out = [f"2001:db8:{number // 65_536:x}:{number % 65_536:x}::/64" for number in range(20_000)]
+    block = {"ipBlock": {"cidr": "2001:db8::/32", "except": out}}
+    many = policy(egress=[{"to": [block]}], ingress=[{"from": [block]}], policyTypes=["Egress", "Ingress"])
+    found = [allows_address([many], POD, OUT, place, 443) for place in ("2001:db8:0:7::1", "2001:db8:9::1", "2001:db9::1")]
+    assert found == [False, True, False]
+    assert outside([many], POD, 443) is None
+
+
 def test_a_pod_that_no_policy_isolates_is_reached_from_everywhere() -> None:
     assert outside([policy(policyTypes=["Egress"])], POD, 443) is None
