@@ -232,6 +232,8 @@ async def _ask_again(query: dns.message.QueryMessage, place: tuple[socket.Addres
         return _Reply(failure=Failure.RESOLVER_FAILING, raw_error=reason)
     if reply is None:
         return _Reply(failure=Failure.RESOLVER_FAILING, raw_error="the answer over TCP is to another question")
+    if reply.truncated:
+        return _Reply(failure=Failure.RESOLVER_FAILING, raw_error="the answer is too long for UDP, and cut off over TCP as well")
     return replace(reply, over_tcp=True)
 
 

@@ -227,7 +227,7 @@ async def test_an_answer_that_is_too_long_for_a_datagram_is_asked_for_over_tcp(n
     assert (len(seen.addresses), seen.over_tcp) == (59, True)
 
 
-@pytest.mark.parametrize("tcp", [None, lambda query: b""])
+@pytest.mark.parametrize("tcp", [None, lambda query: b"", _cut])
 async def test_a_server_whose_tcp_is_shut_fails_for_a_long_answer(network: RoundNetwork, tcp: Callable | None) -> None:
     async with _both({"udp": _cut} | ({"tcp": tcp} if tcp else {})) as place:
         seen = await network.lookup(NAME, server=place)
