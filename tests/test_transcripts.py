@@ -53,6 +53,7 @@ async def test_a_transcript_is_what_the_program_makes(playbook: str) -> None:
     assert steps(made) == steps(stored), "run `make transcripts`"
     assert len(shown) <= MOST_POSTS
     assert state.diagnosis.causes[0].title in stored
+    assert not re.search(r":[a-z]+(?:_[a-z]+)+:", stored), "an emoji's name, which Markdown does not draw"
 
 
 @pytest.mark.parametrize("playbook", FOLLOWED)

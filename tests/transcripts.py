@@ -45,6 +45,7 @@ _EMOJI = {
     "white_circle": "⚪",
     "hourglass_flowing_sand": "⏳",
     "stop_sign": "🛑",
+    "point_left": "👈",
 }
 
 
