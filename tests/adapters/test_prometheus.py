@@ -280,6 +280,25 @@ async def test_a_proxy_that_refuses_is_said_without_its_password() -> None:
     assert "a1@" not in str(error)
 
 
+async def test_a_proxy_gets_no_credentials() -> None:
+    """Neither those for Prometheus, nor whose data are asked for: what a proxy is told goes over no verified connection."""
+    told = []
+
+    async def listens(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        told.append(await reader.read(10_000))
+        writer.close()
+
+    server = await asyncio.start_server(listens, "127.0.0.1", 0)
+    async with server:
+        proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        headers = {"Authorization": "Bearer opensesame", "X-Scope-OrgID": "platform"}
+        await refusal("https://prometheus.example.com", proxy_url=proxy, headers=headers)
+    assert told[0].startswith(b"CONNECT prometheus.example.com:443 ")
+    assert [word for word in (b"opensesame", b"platform", b"uthorization") if word in b"".join(told)] == []
+
+
 def test_what_has_no_job_is_nobody_s() -> None:
     """Whatever a job may be called, what is not scraped by one is not of it."""
     everything = Monitoring(jobs={Role.APISERVER: ("*",)})

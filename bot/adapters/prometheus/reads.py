@@ -171,7 +171,9 @@ class Prometheus:
     async def _ask(self, path: str, query: Mapping[str, str]) -> tuple[int, str, bytes]:
         session = self._open()
         url = f"{self._access.url}/api/v1/{path}"
-        async with session.get(url, params=dict(query), allow_redirects=False, proxy=self._access.proxy_url) as response:
+        # Not the session's: aiohttp tells a proxy the session's headers as well, credentials included.
+        headers, proxy = dict(self._access.headers), self._access.proxy_url
+        async with session.get(url, params=dict(query), headers=headers, allow_redirects=False, proxy=proxy) as response:
             kept = bytearray()
             async for piece in response.content.iter_chunked(_CHUNK):
                 kept += piece
@@ -187,7 +189,7 @@ class Prometheus:
             trust: ssl.SSLContext | bool = True
             if self._access.url.startswith("https:"):
                 trust = verifying_context(self._access.ca_pem, ())
-            headers = {"User-Agent": "apidown", "Accept": "application/json", **self._access.headers}
+            headers = {"User-Agent": "apidown", "Accept": "application/json"}
             connector = aiohttp.TCPConnector(ssl=trust, limit=4, resolver=OwnThreads(self._names))
             self._session = aiohttp.ClientSession(
                 connector=connector, headers=headers, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
