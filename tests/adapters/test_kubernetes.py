@@ -335,6 +335,27 @@ async def test_redirects_are_not_followed(server: Server, authority: Authority) 
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("status", [200, 407])
+async def test_a_proxy_gets_its_own_password_alone_and_nobody_is_told_it(status: int, authority: Authority) -> None:
+    told = []
+
+    async def stands_between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 %d Well\r\ncontent-length: 0\r\n\r\n" % status)
+        await writer.drain()
+        writer.close()
+
+    proxy = await asyncio.start_server(stands_between, "127.0.0.1", 0)
+    async with proxy:
+        url = f"http://ann:a1@127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        target = Target.from_url("https://api.example.test:6443", ca_pem=authority.pem, proxy_url=url)
+        async with reading(target, Bearer()) as api:
+            with pytest.raises(Unavailable) as caught:
+                await api.list_pods("kube-system")
+    assert [b"Bearer" in one for one in told] == [False]
+    assert "a1@" not in str(caught.value)
+
+
 async def test_proxies_of_the_environment_are_not_used(
     server: Server, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:

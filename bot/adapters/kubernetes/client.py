@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 import aiohttp
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from bot.adapters._shared.reasons import reason
 from bot.errors import Unavailable
 from bot.model.target import Target
 from bot.net.tls import verifying_context
@@ -149,7 +150,7 @@ class Client:
             except TimeoutError as error:
                 raise self.unavailable(f"the API did not give {ask.what} within {ask.timeout_s:g} s") from error
             except aiohttp.ClientError as error:
-                raise self.unavailable(f"the API did not give {ask.what}: {error or type(error).__name__}") from error
+                raise self.unavailable(f"the API did not give {ask.what}: {reason(error)}") from error
 
     def refused(self, ask: Ask, answer: Answer) -> Unavailable:
         """What a status other than 200 means, and which right is missing if that is what it means."""

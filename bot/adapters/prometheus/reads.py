@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from bot.adapters._shared.names import OwnThreads
+from bot.adapters._shared.reasons import reason
 from bot.adapters.prometheus import forms
 from bot.clock import Clock
 from bot.errors import Unavailable
@@ -156,7 +157,7 @@ class Prometheus:
         except TimeoutError as error:
             raise self._unavailable(f"did not answer within {self._timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise self._unavailable(f"did not answer: {_reason(error)}") from error
+            raise self._unavailable(f"did not answer: {reason(error)}") from error
         if status in missing and path != "query":
             return None
         if status != 200:
@@ -209,10 +210,3 @@ class Prometheus:
     def _unavailable(self, what: str, *, next: str = "") -> Unavailable:
         todo = next or f"curl -s -m 10 '{self._access.url}/api/v1/targets?state=active'"
         return Unavailable(f"Prometheus at {self._access.url} {what}", next=todo)
-
-
-def _reason(error: Exception) -> str:
-    """The error in words, where it has some. A refusal's own words have the URL in them, and a proxy's may have a password."""
-    if isinstance(error, aiohttp.ClientResponseError):
-        return f"{error.status} {error.message}"[:300]
-    return str(error)[:300] or type(error).__name__
