@@ -93,13 +93,13 @@ def _reason_of(why: str) -> str:
 
 def by_hand(item: Unchecked) -> tuple[str, list[str]]:
     """How a person checks it: what to do, and the commands. What a probe names already is not said again."""
-    found = _ON_NODE.fullmatch(item.todo or "")
+    found = ON_NODE.fullmatch(item.todo or "")
     if found:
         return f"{found[1]}:", found[2].split("; ")
-    return item.todo or "", [item.run] if item.run else []
+    return "" if item.todo == item.run else item.todo or "", [item.run] if item.run else []
 
 
-_ON_NODE = re.compile(r"(On (?:a|each) [^:;]*node): ([^:].*)", re.S)
+ON_NODE = re.compile(r"(On (?:a|each) [^:;]*node): ([^:].*)", re.S)
 """What probes say when a command on the node would answer."""
 
 

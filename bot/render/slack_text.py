@@ -29,6 +29,7 @@ _EMOJI = re.compile(r":(?![0-9a-f]{1,4}:)(?=[a-z0-9_+'-]*[a-z][a-z0-9_+'-]*:)", 
 # Formatting characters are replaced by look-alikes; an underscore inside a word formats nothing and stays.
 _UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LOOK_ALIKES = str.maketrans({"*": "\u2217", "~": "\u223c", "`": "'"})
+_QUOTE = "'"
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _ATOM = re.compile(r"&(?:amp|lt|gt);|<[^<>\n]*>|.", re.S)
 
@@ -43,6 +44,11 @@ def escape(text: str) -> Markup:
     """Outside text as mrkdwn, on one line: it reads the same and does nothing."""
     text = _UNDERSCORE.sub("\u02cd", _EMOJI.sub(":" + _JOINER, unbroken(text)).translate(_LOOK_ALIKES))
     return Markup(_BARE_MENTION.sub("@" + _JOINER, text).translate(_ENTITIES))
+
+
+def code(text: str) -> Markup:
+    """Outside text as one copies it, a command above all: between backticks Slack formats nothing."""
+    return Markup(f"`{plain(one_line(text)).replace('`', _QUOTE).translate(_ENTITIES)}`")
 
 
 def fmt(template: LiteralString, *values: object) -> Markup:

@@ -160,16 +160,20 @@ def _commands(items: Iterable[missing.Unchecked]) -> list[str]:
     """What to do about each, ready to paste. What a command for several says is said once."""
     made: dict[str, list[str]] = {}
     for item in items:
-        how = "\n".join(text for text in (item.todo, item.run) if text)
+        say, commands = missing.by_hand(item)
+        # What is no command is a remark: it must do nothing when all of it is pasted into a shell.
+        remark = say[:1].isupper()
+        rows = ["\n".join(f"# {row}" for row in say.split("\n")) if remark else say, *commands, item.run or ""]
+        how = "\n".join(dict.fromkeys(row for row in rows if row))
         if how:
             made.setdefault(how, []).append(one_line(item.label))
     return [f"# {'; '.join(label for label in labels if label)}\n{how}" for how, labels in made.items()]
 
 
 def _blind_line(blind: Sequence[Correlation]) -> Markup:
-    names = "; ".join(f"{shorten(item.title, 80)} ({item.window})" for item in blind)
+    names = "; ".join(shorten(item.title, 80) for item in blind)
     reasons = list(dict.fromkeys(item.todo or item.sentence for item in blind))
-    why = shorten(reasons[0], 200) if len(reasons) == 1 else "It is not recorded, or not known since when"
+    why = shorten(reasons[0], 200) if len(reasons) == 1 else "Nothing records such changes, or nobody knows since when it fails"
     return fmt(
         ":grey_question: *What changed:* {} - {}. {}", phrases.count(len(blind), "diagnosis line"), shorten(names, 700), why
     )

@@ -12,10 +12,10 @@ from bot.model.diagnosis import Diagnosis, RankedCause, Verdict
 from bot.model.events import EventType
 from bot.model.investigation import Investigation
 from bot.model.message import Message
-from bot.render import phrases, story
+from bot.render import missing, phrases, story
 from bot.render.clean import shorten
 from bot.render.slack_message import message
-from bot.render.slack_text import Draft, Markup, context, date, fmt, header, lines, preformatted, section
+from bot.render.slack_text import Draft, Markup, code, context, date, fmt, header, lines, preformatted, section
 from bot.render.thread_root import (
     ask_line,
     break_lines,
@@ -124,9 +124,15 @@ def _evidence(label: str, said: Sequence[str], none: str) -> Iterator[Markup]:
             yield fmt("*{}:* {}", label, none)
         return
     yield fmt("*{}:*", label)
-    yield from (fmt("• {}", shorten(item, 280)) for item in said[:_SHOWN])
+    yield from map(_said, said[:_SHOWN])
     if len(said) > _SHOWN:
         yield fmt("• and {} more", len(said) - _SHOWN)
+
+
+def _said(item: str) -> Markup:
+    """One line; a command that would tell is shown as it is typed."""
+    found = missing.ON_NODE.fullmatch(item)
+    return fmt("• {}", shorten(item, 280)) if found is None else fmt("• {}: {}", found[1], code(shorten(found[2], 260)))
 
 
 def _what_next(investigation: Investigation) -> Iterator[Draft]:
