@@ -38,6 +38,9 @@ MAX_BYTES = 2 * 1024 * 1024
 MAX_ROWS = 4000
 """A row has some 400 bytes. Of what is longer the beginning is read."""
 
+_OFF_LOOP = 256 * 1024
+"""From here on a table takes so long to be understood that everything else would wait for it."""
+
 _TEXT_LIMIT = 200
 _LONGEST_S = 100 * 365 * 86_400
 _CONNECT_SHARE = 0.8
@@ -78,7 +81,11 @@ class HaproxyStatistics:
         else:
             text, complete = await self._socket(balancer)
         try:
-            return parse(text, complete=complete)
+            return (
+                await asyncio.to_thread(parse, text, complete=complete)
+                if len(text) > _OFF_LOOP
+                else parse(text, complete=complete)
+            )
         except Unavailable as error:
             raise _unavailable(balancer, error.what) from error
 
