@@ -30,6 +30,8 @@ def recognise(
 
     Exit status: 0 every text was read, 3 wrong usage or a line that could not be read.
     """
+    if sys.stdin.isatty():
+        print("Paste the text, then press Ctrl-D.", file=sys.stderr, flush=True)
     # Logs have bytes that are no text.
     stdin = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace")
     if not jsonl:

@@ -456,6 +456,28 @@ async def test_a_terminal_that_lacks_a_sign_is_no_defect(terminal: Terminal, enc
     assert json.loads(done.out)["why"].endswith('?".')
 
 
+async def test_who_types_at_a_terminal_is_told_to_paste_and_how_to_end(terminal: Terminal) -> None:
+    ours, theirs = os.openpty()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot.cli", "recognise"),
+            cwd=ROOT,
+            env=terminal.environment,
+            stdin=theirs,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        assert process.stderr is not None
+        async with asyncio.timeout(WITHIN_S):
+            assert await process.stderr.readline() == b"Paste the text, then press Ctrl-D.\n"
+        os.write(ours, b"dial tcp 10.0.0.1:6443: connect: connection refused\n\x04")
+        done = await finish(process)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert (done.status, json.loads(done.out)["playbook"]) == (0, "connection-refused")
+
+
 async def test_nothing_on_stdin_is_wrong_usage(terminal: Terminal) -> None:
     done = await piped(terminal, b" \n", "recognise")
     assert_four_parts(done, "there is no text on stdin", "Next: ")
