@@ -67,6 +67,9 @@ async def _read(ctx: ProbeContext, api: KubernetesReads, look: logs.Look) -> Fin
     if answer.status != 200:
         says = f"The log of {which} cannot be had ({answer.status})."
         return ctx.finding(name, Status.INCONCLUSIVE, "no-log", says, evidence=evidence, raw_error=answer.message or None)
+    if line is None and look.ended and not answer.lines:
+        says = f"The log of {which} is empty, and its container ended."
+        return ctx.finding(name, Status.INCONCLUSIVE, "no-log", says, evidence=evidence)
     if line is None:
         says = f"The last {len(answer.lines)} lines of {which} say nothing that is wrong."
         return ctx.finding(name, Status.OK, "nothing-telling", says, evidence=evidence)

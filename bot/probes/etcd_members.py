@@ -45,8 +45,9 @@ async def etcd_members(ctx: ProbeContext, params: NoParams) -> AsyncGenerator[Fi
 async def _look(ctx: ProbeContext, access: EtcdAccess, member: Endpoint) -> Finding:
     lookup = await ctx.network.lookup(member.host)
     if not lookup.addresses:
-        says = f"Member {member} of etcd is not asked: its name gives no address."
-        return ctx.finding(str(member), Status.PROBLEM, "unreachable", says, seen=lookup)
+        outcome, says = etcd.unresolved(lookup)
+        status = etcd.STATUS.get(outcome, Status.PROBLEM)
+        return ctx.finding(str(member), status, outcome, f"Member {member} of etcd is not asked: {says}.", seen=lookup)
     target = Target.from_url(f"{access.etcd.scheme}://{member}", ca_pem=access.ca_pem)
     address = lookup.addresses[0]
     try:

@@ -32,7 +32,7 @@ _MOST = 8
         "gateway-closed": "nobody outside of the cluster may reach an ingress gateway",
         "gateway-limited": "an ingress gateway is reached from some addresses only",
         "depends-on-plugin": "the API server may be reached by its service's address, and not by its own",
-        "not-all-read": "there are more policies than are read, and those that were restrict nothing",
+        "not-all-read": "more exists than is read, or the API server's addresses are not known; what was read restricts nothing",
         "none-found": "there are no policies",
         **NOT_READ,
     },
@@ -43,7 +43,8 @@ async def network_policies(ctx: ProbeContext, params: NoParams) -> AsyncGenerato
         found = await api.list_objects(Kind.NETWORK_POLICIES, limit=500)
         known = policies.policies_of(found.items)
         who = await policies.clients(api, known) if known else []
-        harms = list(policies.harms(known, who, await policies.ways(api))) if who else []
+        ways = await policies.ways(api) if who else None
+        harms = list(policies.harms(known, who, ways)) if ways else []
     except Unavailable as error:
         yield not_read(ctx, _SUBJECT, error)
         return
@@ -54,9 +55,9 @@ async def network_policies(ctx: ProbeContext, params: NoParams) -> AsyncGenerato
     looked = f"{len(known)} policies, {len(who)} sorts of pods that need the API server looked at"
     if not known:
         yield ctx.finding(_SUBJECT, Status.NOT_APPLICABLE, "none-found", "There are no NetworkPolicies.")
-    elif not blamed and (found.after or found.remaining):
-        says = f"The first policies restrict nothing that matters, and there are more: {looked}."
-        yield ctx.finding(_SUBJECT, Status.INCONCLUSIVE, "not-all-read", says)
+    elif not blamed and (found.after or found.remaining or (ways and not ways.servers)):
+        lacking = "there are more" if found.after or found.remaining else "where pods reach the API server is not known"
+        yield ctx.finding(_SUBJECT, Status.INCONCLUSIVE, "not-all-read", f"No policy is blamed, and {lacking}: {looked}.")
     elif not blamed:
         says = f"No policy keeps known clients from the API server: {looked}."
         yield ctx.finding(_SUBJECT, Status.OK, "nothing-restricted", says, evidence={"clients": [one.name for one in who]})

@@ -128,6 +128,12 @@ async def test_daily_business_is_nothing_telling(component: str, lines: list[str
     assert (finding.outcome, finding.status) == ("nothing-telling", Status.OK)
 
 
+async def test_an_empty_log_of_one_that_ended_is_no_good_sign() -> None:
+    one = pod(SERVER, state="waiting")
+    finding = await Scene(api=KnownObjects(pods=[one], logs={one.name: log()})).one("control-plane-logs")
+    assert (finding.outcome, finding.status) == ("no-log", Status.INCONCLUSIVE)
+
+
 async def test_what_cannot_be_had_is_said() -> None:
     one = pod(SERVER)
     gone = Scene(api=KnownObjects(pods=[one], logs={one.name: log(status=500, message="dial tcp 10.0.0.5:10250: i/o timeout")}))

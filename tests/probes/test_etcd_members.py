@@ -63,9 +63,9 @@ def leaderless() -> Scene:
     return scene
 
 
-def nameless() -> Scene:
+def nameless(failure: Failure = Failure.NAME_NOT_FOUND) -> Scene:
     scene = member()
-    scene.network.resolves(ONE.host, failure=Failure.NAME_NOT_FOUND)
+    scene.network.resolves(ONE.host, failure=failure)
     return scene
 
 
@@ -95,6 +95,8 @@ CASES: list[tuple[str, Scene]] = [
     ("not-an-etcd", member("[" * 200_000)),
     ("not-an-etcd", member(failure=Failure.NOT_TLS)),
     ("not-looked-at", member(failure=Failure.DEADLINE_CAPPED)),
+    ("not-looked-at", nameless(Failure.DEADLINE_CAPPED)),
+    ("not-looked-at", nameless(Failure.RESOLVER_TIMEOUT)),
     ("not-looked-at", Scene(etcd=EtcdAccess(etcd=Etcd(endpoints=(ONE,)), problem="the file x cannot be used (gone)"))),
     ("none-configured", Scene()),
 ]

@@ -108,7 +108,8 @@ def cluster(*policies: ApiObject, services: tuple[ApiObject, ...] = (), labels: 
         ),
     }
     listings |= given.pop("listings", {})
-    return Scene(api=Cluster(pods=given.pop("pods", PODS), endpoints=SERVERS, listings=listings, **given))
+    places = given.pop("servers", SERVERS)
+    return Scene(api=Cluster(pods=given.pop("pods", PODS), endpoints=places, listings=listings, **given))
 
 
 FINE: list[tuple[str, Scene]] = [
@@ -130,6 +131,7 @@ FINE: list[tuple[str, Scene]] = [
     # What a service of an inner address alone is for is not known.
     ("nothing-restricted", cluster(ingress("web", namespace="ingress-nginx"), services=(ADMISSION,))),
     ("not-all-read", cluster(listings={Kind.NETWORK_POLICIES: Listing(items=(egress("a", namespace="a"),), remaining=900)})),
+    ("not-all-read", cluster(egress("deny", TO_DNS), servers=())),
     ("not-read", cluster(listings={Kind.NETWORK_POLICIES: FORBIDDEN})),
     ("not-read", cluster(egress("deny"), listings={Kind.SERVICES: FORBIDDEN})),
     ("not-read", Scene()),

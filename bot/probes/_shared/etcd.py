@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bot.model.base import Json, Value
 from bot.model.finding import Status
-from bot.model.observation import CERTIFICATE_FAILURES, Failure, HttpAnswer
+from bot.model.observation import CERTIFICATE_FAILURES, Failure, HttpAnswer, Lookup
 
 HEALTH, LOCAL_HEALTH, METRICS = "/health", "/health?serializable=true", "/metrics"
 """The first needs a majority of members, the second does not."""
@@ -33,7 +33,7 @@ OUTCOMES = {
     "certificate-rejected": "the member's certificate is of another authority, or for another name",
     "credentials-rejected": "the member does not accept the client certificate that is configured, or wants one",
     "not-an-etcd": "what answers there is no etcd",
-    "not-looked-at": "the round's time was over, or the files that are configured cannot be used",
+    "not-looked-at": "the time was over, nobody could say a name's address, or the files that are configured cannot be used",
     "none-configured": "no etcd is configured",
 }
 STATUS = {
@@ -71,6 +71,13 @@ class Said(Value):
     says: str
     warning: str | None = None
     evidence: Json = {}
+
+
+def unresolved(lookup: Lookup) -> tuple[str, str]:
+    """The outcome, and why it is not asked, of a member whose name gives no address. That nobody could say is no fault of it."""
+    if lookup.failure in (Failure.NAME_NOT_FOUND, Failure.NAME_HAS_NO_ADDRESS):
+        return "unreachable", "its name gives no address"
+    return "not-looked-at", "nobody could be asked for the address of its name"
 
 
 def judge(health: HttpAnswer, local: HttpAnswer, metrics: HttpAnswer) -> Said:
