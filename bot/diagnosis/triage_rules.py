@@ -177,7 +177,7 @@ RULES: dict[tuple[Layer, str], Rule] = {
     ),
     (_S, "tls-closed"): _rule(
         Domain.LOAD_BALANCER,
-        "TCP is accepted and closed at once {where}, before any TLS: so a balancer does that has no healthy backend. Look at "
+        "TCP is accepted and closed at once {where}, before any TLS: as a balancer without a healthy backend does. Look at "
         "the balancer's own view of its backends.",
     ),
     (_S, "tls-reset"): _rule(
