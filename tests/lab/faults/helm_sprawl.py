@@ -69,4 +69,4 @@ def fault(lab: Lab, draw: Draw) -> Generator[Ask]:
     finally:
         soon(lambda: lab.api1.ask(OF_HELM, "DELETE", timeout=60).status == 200, "the releases are removed")
         # What the metrics still tell would be taken for this cluster's state by whoever asks next.
-        wait_until(lambda: known(*lab.apis) < COUNT, "its metrics have forgotten them", within=90)
+        wait_until(lambda: known(*lab.apis) < COUNT, "its metrics have forgotten them", within=200)
