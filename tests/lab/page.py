@@ -58,7 +58,8 @@ as an outage in life is older than one interval; what is over within seconds is 
 written down for each set of those that looked: the more look, the less. A server behind the balancer that is down while all
 clients are served breaks nothing yet: there a healthy verdict with a warning is right.
 
-{record.made}, seeds {", ".join(seeds)}, four labs beside each other on {record.machine}. One fault again:
+{record.made}, seeds {", ".join(seeds)}, several labs beside each other on {record.machine}. A fault that is
+tried again alone, because a rule was mended, takes the place of its row. One fault again:
 `make scoreboard ONLY=etcd_killed SEED={seeds[0] if seeds else 1}`."""
 
 

@@ -23,11 +23,6 @@ TRUTH = Truth(
         "Prometheus sees one start after the other."
     ),
 )
-MISSED = (
-    "From outside it comes and goes: ten fresh connections in some seconds are refused, answered and refused again, which "
-    "is what a balancer with one dead server or an address with two holders shows, too, and what a restart shows that ends "
-    "well. A request for /readyz after each return, or the attempts' count on the node, would tell."
-)
 
 
 @contextmanager

@@ -21,11 +21,6 @@ TRUTH = Truth(
         "Who watches the machines sees them all on."
     ),
 )
-MISSED = (
-    "The silent address stands beside one that answers. That it is an old record is not named: nothing that is looked at "
-    "knows which addresses are right. The cluster's own list of its API servers would tell, where the name leads to them "
-    "and not to a balancer."
-)
 
 
 @contextmanager

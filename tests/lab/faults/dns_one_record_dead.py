@@ -22,11 +22,6 @@ TRUTH = Truth(
         "floats and no machine holds it."
     ),
 )
-MISSED = (
-    "The address that nobody has stands beside one that answers: a dead machine and a missing route are named with it, an "
-    "old record is not. The cluster's own list of its API servers would tell, where the name leads to them and not to a "
-    "balancer."
-)
 
 
 @contextmanager

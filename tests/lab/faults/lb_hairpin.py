@@ -16,10 +16,6 @@ TRUTH = Truth(
         "Silence at the balancer alone is what a filter leaves, too; that the asker is the one behind it speaks for the first."
     ),
 )
-MISSED = (
-    "The bot does not know that it runs on one of the balancer's own servers, so silence at the balancer is a filter's or a "
-    "dead host's. Its own addresses compared with the cluster's list of API servers would tell."
-)
 
 
 @contextmanager

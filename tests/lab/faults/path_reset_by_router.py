@@ -22,10 +22,6 @@ TRUTH = Truth(
         "The balancer's statistics say that it is well and not where it listens."
     ),
 )
-MISSED = (
-    "On the wire this is a port without a listener. An API server that listens elsewhere is in the tie with the filter and "
-    "a server that does not run, and the truth leaves room for three with the balancer in its place."
-)
 
 
 @contextmanager
