@@ -25,9 +25,9 @@ TRUTH = Truth(
     ),
 )
 MISSED = (
-    "A round of some seconds may meet one of the two holders only, as the neighbours' caches have it. Refused throughout, it "
-    "looks like a balancer that is down; refused at first, like something that has recovered. Runs that met both named it. Asking the "
-    "neighbours whose hardware address answers would tell."
+    "A round of some seconds may meet one of the two holders only, as the neighbours' caches have it. Refused "
+    "throughout, it looks like a balancer that is down; refused at first, like something that has recovered. Runs "
+    "that met both named it. Asking the neighbours whose hardware address answers would tell."
 )
 
 
